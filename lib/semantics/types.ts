@@ -1,0 +1,56 @@
+/**
+ * The data that the HTTP rules work on. Semantics imports nothing: everything else imports these shapes.
+ */
+
+/**
+ * Header fields as a flat list `[name, value, name, value, …]`, in the order, case and number in which
+ * they came, values as latin1 strings: the form that node:http's `rawHeaders` and `writeHead` share.
+ */
+export type FieldList = string[]
+
+/**
+ * What is known of a stored response without its body (the *head*). Plain data: it survives
+ * `JSON.parse(JSON.stringify(head))` unchanged, because stores keep it that way.
+ * All times are milliseconds since the epoch, all durations milliseconds, all lengths bytes.
+ */
+export interface Head {
+  /** The cache key (see key.ts). */
+  key: string
+  /** Number given when this representation was first stored; every slice carries it, so versions cannot mix. */
+  generation: number
+  /** Bytes of a slice of this representation; a head cut with another size is not usable. */
+  sliceSize: number
+  /** Final status of the stored response: 200 also when it was learnt from a 206. */
+  status: number
+  /** End-to-end fields to send again, without Age, Content-Length and Content-Range. */
+  fields: FieldList
+  /** Length of the complete representation; null while a transfer of unknown length is under way. */
+  length: number | null
+  /** Entity-tag as sent, `W/` included; null without one. */
+  etag: string | null
+  /** Last-Modified as sent; null without a valid one. */
+  lastModified: string | null
+  /** Content-Encoding as sent, lower case; '' for identity. */
+  contentEncoding: string
+  /** Lower-case names that Vary nominates, sorted; empty without Vary. */
+  vary: string[]
+  /** What `varyKey(vary, requestFields)` gave for the request that brought this response. */
+  varyKey: string
+  /** Accept-Encoding of that request, for later slices of the same representation; null without one. */
+  acceptEncoding: string | null
+  /** When the request was sent and its response head received. */
+  requestTime: number
+  responseTime: number
+  /** corrected_initial_age of RFC 9111 section 4.2.3. */
+  initialAge: number
+  /** Fresh while now < freshUntil: a hit decides by this one comparison. */
+  freshUntil: number
+  /** no-cache: never reused without validation. */
+  noCache: boolean
+  /** must-revalidate, proxy-revalidate or s-maxage: never served stale. */
+  mustRevalidate: boolean
+  /** Stale response may be served on an error until then (stale-if-error); 0 = not stated. */
+  staleIfErrorUntil: number
+  /** Stale response may be served while it is revalidated until then; 0 = not stated. */
+  staleWhileRevalidateUntil: number
+}

@@ -1,0 +1,83 @@
+import type { Head } from '../semantics/types.ts'
+
+/**
+ * Bytes of one slice, as the segments in which they were received or read. No segment is over
+ * `MAX_SEGMENT` bytes, so that a client that stalls with a part of a slice in its socket's queue
+ * keeps a segment alive and not the slice. Segments are shared by all readers: never write to them.
+ */
+export interface Slice {
+  /** Sum of the segments' lengths, in bytes. */
+  readonly length: number
+  readonly segments: readonly Buffer[]
+}
+
+/** Most bytes of one segment of a slice. */
+export const MAX_SEGMENT = 128 * 1024
+
+/** Figures of one store at one moment. Counters never fall; bytes include the store's own overhead. */
+export interface StoreStats {
+  entries: number
+  bytes: number
+  maxBytes: number
+  /** Accepted puts that are not yet in their final place, in bytes. */
+  pendingBytes: number
+  stores: number
+  lookups: number
+  hits: number
+  removes: number
+  evictions: number
+  /** Puts refused because the queue was full, the entry too large or the store out of order. */
+  refused: number
+  readBytes: number
+  writtenBytes: number
+  /** I/O errors; each one was a miss or a lost copy, never an error of a client. */
+  readErrors: number
+  writeErrors: number
+  /** Entries found damaged (checksum, key, lengths) and removed. */
+  corrupt: number
+}
+
+/**
+ * Where heads and slices are kept. One contract test runs against every implementation.
+ *
+ * No method throws or rejects because of the medium: an entry that cannot be read is a miss, one that
+ * cannot be written is a refusal, and both are counted. What `put…` accepted is found by `get…` at once,
+ * also before it reached the disk, until it is evicted or dropped.
+ */
+export interface SliceStore {
+  /** For logs, metrics and Cache-Status: 'l1', 'l2'. */
+  readonly name: string
+
+  /** The heads of all variants stored under a key; undefined when there are none. A store in memory answers at once. */
+  getHeads(key: string): readonly Head[] | undefined | Promise<readonly Head[] | undefined>
+
+  /** Replaces all heads of the key (the caller has the full list). An empty list removes the entry. Never blocks; false = refused. */
+  putHeads(key: string, heads: readonly Head[]): boolean
+
+  getSlice(key: string, generation: number, index: number): Slice | undefined | Promise<Slice | undefined>
+
+  /** Whether getSlice will probably find it, without I/O. A store that is still reading its index may say true wrongly. */
+  hasSlice(key: string, generation: number, index: number): boolean
+
+  /** Never blocks; false = refused. Putting the same slice again replaces it. */
+  putSlice(key: string, generation: number, index: number, slice: Slice): boolean
+
+  /** Forgets all slices of one generation, those still queued too. */
+  dropGeneration(key: string, generation: number): void
+
+  /**
+   * Forgets everything under a key, what is still queued too. When it returns, no later get finds anything older;
+   * when the promise resolves, that is true after kill -9 too. Resolves to the number of heads and slices removed.
+   */
+  drop(key: string): Promise<number>
+
+  /** The same for all keys. */
+  clear(): Promise<number>
+
+  stats(): StoreStats
+
+  /** Resolves when every put accepted so far has reached its final place or failed. */
+  flush(): Promise<void>
+
+  close(): Promise<void>
+}

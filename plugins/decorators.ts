@@ -1,0 +1,29 @@
+import type { Counters } from '../lib/cache/counters.ts'
+import type { SliceStore } from '../lib/stores/store.ts'
+
+/** What `streaming-proxy` offers to the other plugins and to an embedding service, as `fastify.sliceProxy`. */
+export interface SliceProxy {
+  readonly counters: Counters
+  /** Forgets everything stored under the target of an absolute http(s) URL, fills under way too. Resolves to the number of entries removed. */
+  purge(url: string): Promise<number>
+  /** Forgets everything. */
+  purgeAll(): Promise<number>
+}
+
+/** The life of the process as the health endpoint tells it, as `fastify.health`. */
+export interface Health {
+  /** From now on `/ready` answers 503; cannot be undone. */
+  drain(): void
+  readonly draining: boolean
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Memory tier, when `l1-cache` is registered. */
+    l1?: SliceStore
+    /** Disk tier, when `l2-file` (or `l2-rawdisk`) is registered. */
+    l2?: SliceStore
+    sliceProxy?: SliceProxy
+    health?: Health
+  }
+}
