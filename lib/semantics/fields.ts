@@ -1,0 +1,159 @@
+import type { FieldList } from './types.ts'
+
+/**
+ * Fields that belong to one connection (RFC 9110 section 7.6.1), and the authentication of a proxy hop
+ * (sections 11.7.1 to 11.7.3): we are the proxy, so they end here.
+ */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-authentication-info',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/**
+ * Fields that a `Connection` nomination cannot remove. RFC 9110 section 7.6.1 forbids to nominate what is meant for
+ * all recipients; a peer that does so anyway tries to change what the next hop sees (who asks, for
+ * which host, how long the content is) or what may be stored: CVE-2026-33805.
+ */
+const NEVER_NOMINATED: ReadonlySet<string> = new Set([
+  'age',
+  'authorization',
+  'cache-control',
+  'cdn-cache-control',
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+  'cookie',
+  'date',
+  'etag',
+  'expires',
+  'forwarded',
+  'host',
+  'last-modified',
+  'location',
+  'pragma',
+  'range',
+  'set-cookie',
+  'vary',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+])
+
+/** Values of every line of a field, in order, without surrounding whitespace. @param name lower case */
+export function fieldValues(fields: FieldList, name: string): string[] {
+  const values: string[] = []
+  for (let i = 0; i < fields.length; i += 2) {
+    if (isNamed(fields[i], name)) values.push(trimWhitespace(fields[i + 1]))
+  }
+  return values
+}
+
+/**
+ * The combined value of a field: its lines joined with `, ` (RFC 9110 section 5.3); undefined when absent.
+ * Allocates nothing for a field that came once. @param name lower case
+ */
+export function fieldValue(fields: FieldList, name: string): string | undefined {
+  let combined: string | undefined
+  for (let i = 0; i < fields.length; i += 2) {
+    if (!isNamed(fields[i], name)) continue
+    const value = trimWhitespace(fields[i + 1])
+    combined = combined === undefined ? value : `${combined}, ${value}`
+  }
+  return combined
+}
+
+/** @param name lower case */
+export function hasField(fields: FieldList, name: string): boolean {
+  for (let i = 0; i < fields.length; i += 2) if (isNamed(fields[i], name)) return true
+  return false
+}
+
+/**
+ * What may be passed on or stored: the fields without those of the connection and those that the peer
+ * nominated in `Connection` (RFC 9110 section 7.6.1). Run it on what the peer sent, *before* the proxy adds fields of
+ * its own: those can then never be nominated away.
+ */
+export function endToEnd(fields: FieldList): FieldList {
+  return without(fields, connectionFields(fields))
+}
+
+/** A copy without the named fields. @param names lower case */
+export function without(fields: FieldList, names: ReadonlySet<string>): FieldList {
+  const kept: FieldList = []
+  for (let i = 0; i < fields.length; i += 2) {
+    if (!names.has(fields[i].toLowerCase())) kept.push(fields[i], fields[i + 1])
+  }
+  return kept
+}
+
+/**
+ * Members of a comma-separated list, trimmed, empty ones skipped (RFC 9110 section 5.6.1.2). A comma inside a
+ * quoted string does not separate; a quote that is never closed is an ordinary character.
+ */
+export function listMembers(value: string): string[] {
+  const members: string[] = []
+  let start = 0
+  while (start < value.length) {
+    const end = memberEnd(value, start)
+    const member = trimWhitespace(value.slice(start, end))
+    if (member !== '') members.push(member)
+    start = end + 1
+  }
+  return members
+}
+
+/** Without spaces and tabs at both ends: OWS is no more than these (RFC 9110 section 5.6.3), unlike `String.trim`. */
+export function trimWhitespace(value: string): string {
+  let start = 0
+  let end = value.length
+  while (start < end && isWhitespace(value.charCodeAt(start))) start++
+  while (end > start && isWhitespace(value.charCodeAt(end - 1))) end--
+  return end - start === value.length ? value : value.slice(start, end)
+}
+
+function connectionFields(fields: FieldList): ReadonlySet<string> {
+  const connection = fieldValue(fields, 'connection')
+  if (connection === undefined) return HOP_BY_HOP
+  const names = new Set(HOP_BY_HOP)
+  for (const option of connection.split(',')) {
+    const name = trimWhitespace(option).toLowerCase()
+    if (!NEVER_NOMINATED.has(name)) names.add(name)
+  }
+  return names
+}
+
+function memberEnd(value: string, start: number): number {
+  let i = start
+  while (i < value.length && value[i] !== ',') {
+    i = value[i] === '"' ? afterQuoted(value, i) : i + 1
+  }
+  return i
+}
+
+/** Index behind the quoted string that opens at `open`; behind the quote alone when it is never closed. */
+function afterQuoted(value: string, open: number): number {
+  for (let i = open + 1; i < value.length; i++) {
+    if (value[i] === '\\') i++
+    else if (value[i] === '"') return i + 1
+  }
+  return open + 1
+}
+
+function isNamed(name: string, lowerCase: string): boolean {
+  return name.length === lowerCase.length && (name === lowerCase || name.toLowerCase() === lowerCase)
+}
+
+function isWhitespace(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
