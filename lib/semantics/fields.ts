@@ -99,16 +99,22 @@ export function without(fields: FieldList, names: ReadonlySet<string>): FieldLis
 
 /**
  * Members of a comma-separated list, trimmed, empty ones skipped (RFC 9110 section 5.6.1.2). A comma inside a
- * quoted string does not separate; a quote that is never closed is an ordinary character.
+ * quoted string does not separate; a quote that is never closed is an ordinary character, and so are those after it.
  */
 export function listMembers(value: string): string[] {
   const members: string[] = []
   let start = 0
-  while (start < value.length) {
-    const end = memberEnd(value, start)
-    const member = trimWhitespace(value.slice(start, end))
-    if (member !== '') members.push(member)
-    start = end + 1
+  let mayQuote = true
+  for (let i = 0; i <= value.length; i++) {
+    if (mayQuote && value[i] === '"') {
+      const close = closingQuote(value, i)
+      if (close === -1) mayQuote = false
+      else i = close
+    } else if (i === value.length || value[i] === ',') {
+      const member = trimWhitespace(value.slice(start, i))
+      if (member !== '') members.push(member)
+      start = i + 1
+    }
   }
   return members
 }
@@ -133,21 +139,13 @@ function connectionFields(fields: FieldList): ReadonlySet<string> {
   return names
 }
 
-function memberEnd(value: string, start: number): number {
-  let i = start
-  while (i < value.length && value[i] !== ',') {
-    i = value[i] === '"' ? afterQuoted(value, i) : i + 1
-  }
-  return i
-}
-
-/** Index behind the quoted string that opens at `open`; behind the quote alone when it is never closed. */
-function afterQuoted(value: string, open: number): number {
+/** Index of the quote that closes the quoted string opened at `open`, -1 without one. */
+function closingQuote(value: string, open: number): number {
   for (let i = open + 1; i < value.length; i++) {
     if (value[i] === '\\') i++
-    else if (value[i] === '"') return i + 1
+    else if (value[i] === '"') return i
   }
-  return open + 1
+  return -1
 }
 
 function isNamed(name: string, lowerCase: string): boolean {

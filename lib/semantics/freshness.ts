@@ -1,0 +1,130 @@
+import { type CacheControl, parseCacheControl } from './cache-control.ts'
+import { parseHttpDate } from './dates.ts'
+import { fieldValue } from './fields.ts'
+import type { FieldList, Head } from './types.ts'
+
+/** A response as it came from upstream. Times in milliseconds since the epoch. */
+export interface ReceivedResponse {
+  status: number
+  fields: FieldList
+  /** When its request was sent. */
+  requestTime: number
+  /** When its head was received. */
+  responseTime: number
+}
+
+export interface CachingOptions {
+  /**
+   * Freshness in milliseconds for heuristically cacheable responses with neither explicit freshness nor
+   * Last-Modified; 0: such responses are never reused without validation.
+   */
+  cacheTtl: number
+}
+
+/** How long a response may be reused, and what is allowed after. The fields are those of `Head`, in milliseconds. */
+export interface Freshness {
+  initialAge: number
+  lifetime: number
+  freshUntil: number
+  noCache: boolean
+  mustRevalidate: boolean
+  staleIfErrorUntil: number
+  staleWhileRevalidateUntil: number
+}
+
+/**
+ * Statuses reusable without explicit freshness. RFC 9110 section 15.1 names 405, 414 and 501 too: they
+ * answer the request rather than describe the resource, and to keep them by guess lets one client's odd request
+ * deny the resource to all others (cache-poisoned denial of service).
+ */
+const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([200, 203, 204, 206, 300, 301, 308, 404, 410])
+
+/**
+ * A guess from Last-Modified lasts at most a day. A file that was not touched for years would otherwise
+ * hide its next change for months, and RFC 9111 section 4.2.2 wants guesses that are not "overly long".
+ */
+const MAX_HEURISTIC_LIFETIME = 24 * 60 * 60 * 1000
+
+/** A part of the time since the last change, as RFC 9111 section 4.2.2 suggests. */
+const HEURISTIC_FRACTION = 0.1
+
+/** Computes once, at store time, all that a hit compares with (RFC 9111 sections 4.2.1 to 4.2.3, RFC 5861). */
+export function freshness(response: ReceivedResponse, options: CachingOptions): Freshness {
+  const directives = parseCacheControl(fieldValue(response.fields, 'cache-control'))
+  const date = dateOf(response)
+  const initialAge = correctedInitialAge(response, date)
+  const lifetime = freshnessLifetime(response, directives, date, options)
+  const freshUntil = response.responseTime - initialAge + lifetime
+  const noCache = directives.noCache === true
+  const revalidate = directives.mustRevalidate || directives.proxyRevalidate
+  return {
+    initialAge,
+    lifetime,
+    freshUntil,
+    noCache,
+    mustRevalidate: revalidate || directives.sMaxAge !== null, // RFC 9111 section 5.2.2.10
+    // s-maxage alone does not close these windows: an origin that writes both means both.
+    staleIfErrorUntil: staleUntil(freshUntil, directives.staleIfError, noCache || revalidate),
+    staleWhileRevalidateUntil: staleUntil(freshUntil, directives.staleWhileRevalidate, noCache || revalidate),
+  }
+}
+
+/** Whether a lifetime may be guessed for this response (RFC 9111 section 4.2.2). */
+export function isHeuristicallyCacheable(status: number, directives: CacheControl): boolean {
+  return HEURISTICALLY_CACHEABLE.has(status) || directives.public
+}
+
+/** Current age in whole seconds, never negative, also when the clock was set back (RFC 9111 section 4.2.3). */
+export function ageAt(head: Head, now: number): number {
+  return Math.max(0, Math.floor((head.initialAge + now - head.responseTime) / 1000))
+}
+
+/** RFC 9111 section 4.2.3. Without a Date the response counts as made when it was received. */
+function correctedInitialAge(response: ReceivedResponse, date: number): number {
+  const apparentAge = Math.max(0, response.responseTime - date)
+  const responseDelay = Math.max(0, response.responseTime - response.requestTime)
+  return Math.max(apparentAge, ageValue(response.fields) + responseDelay)
+}
+
+/** RFC 9111 section 5.1: the first member counts, and nothing if that is not a number. In milliseconds. */
+function ageValue(fields: FieldList): number {
+  const seconds = /^(\d+)[\t ]*(?:,|$)/.exec(fieldValue(fields, 'age') ?? '')?.[1]
+  return seconds === undefined ? 0 : Math.min(Number(seconds), 2 ** 31) * 1000
+}
+
+/** RFC 9111 section 4.2.1, in milliseconds. The first rule that applies decides. */
+function freshnessLifetime(
+  response: ReceivedResponse,
+  directives: CacheControl,
+  date: number,
+  options: CachingOptions,
+): number {
+  if (directives.sMaxAge !== null) return directives.sMaxAge * 1000
+  if (directives.maxAge !== null) return directives.maxAge * 1000
+  const expires = fieldValue(response.fields, 'expires')
+  if (expires !== undefined) return Math.max(0, (parseHttpDate(expires) ?? date) - date) // invalid: in the past (5.3)
+  return heuristicLifetime(response, directives, date, options)
+}
+
+function heuristicLifetime(
+  response: ReceivedResponse,
+  directives: CacheControl,
+  date: number,
+  options: CachingOptions,
+): number {
+  if (!isHeuristicallyCacheable(response.status, directives)) return 0
+  // Undefined in responses (RFC 9111 section 5.4), but who writes it does not want to be guessed at.
+  if (fieldValue(response.fields, 'pragma')?.toLowerCase().includes('no-cache')) return 0
+  const lastModified = parseHttpDate(fieldValue(response.fields, 'last-modified') ?? '')
+  if (lastModified === undefined) return options.cacheTtl
+  const sinceChange = Math.max(0, date - lastModified)
+  return Math.min(Math.floor(sinceChange * HEURISTIC_FRACTION), MAX_HEURISTIC_LIFETIME)
+}
+
+function staleUntil(freshUntil: number, seconds: number | null, forbidden: boolean): number {
+  return seconds === null || forbidden ? 0 : freshUntil + seconds * 1000
+}
+
+function dateOf(response: ReceivedResponse): number {
+  return parseHttpDate(fieldValue(response.fields, 'date') ?? '') ?? response.responseTime
+}

@@ -1,0 +1,105 @@
+/**
+ * The target of a request and the key under which its responses are stored (RFC 9111 section 2).
+ */
+
+export interface Target {
+  scheme: string
+  /** Host and port in lower case without the scheme's default port; '' for an HTTP/1.0 request that names no host. */
+  authority: string
+  /** Path and query, byte for byte as they go upstream; `*` for `OPTIONS *`. */
+  path: string
+}
+
+export type ParsedTarget = ({ ok: true } & Target) | { ok: false; status: 400; reason: string }
+
+export interface CacheKeyOptions {
+  /** Keep hosts apart; false only where every host serves the same. */
+  includeHost: boolean
+  /** Leave the query out of the key. It is sent upstream all the same. */
+  ignoreQuery: boolean
+  /** Names of the query parameters that count, null for all of them. */
+  queryAllowlist: readonly string[] | null
+}
+
+const DEFAULT_PORT: Readonly<Record<string, number>> = { http: 80, https: 443 }
+
+/** reg-name (without the comma that joins repeated Host fields) or IPv4 or [IPv6], and a port (RFC 3986 section 3.2). */
+const AUTHORITY = /^(\[[0-9a-f:.]*:[0-9a-f:.]*\]|(?:[a-z0-9._~!$&'()*+;=-]|%[0-9a-f]{2})+)(?::(\d{0,5}))?$/i
+const ABSOLUTE_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^/?]*)(.*)$/is
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what is looked for
+const FORBIDDEN = /[\x00-\x20\x7f#]/
+
+/**
+ * Reads the request-target (RFC 9112 section 3.2). In absolute-form its authority wins over Host, and its scheme must be that of
+ * the connection: a client may not choose under which scheme a response is stored. `*` is for OPTIONS only.
+ * The path is not normalised: what is keyed is what is sent upstream.
+ *
+ * @param host value of the Host field, all its lines joined, so that two of them are refused
+ * @param scheme `http` or `https`, as the client sees the connection
+ */
+export function parseTarget(
+  method: string,
+  rawUrl: string,
+  host: string | undefined,
+  scheme: string,
+): ParsedTarget {
+  if (rawUrl === '') return refused('empty request target')
+  if (FORBIDDEN.test(rawUrl)) return refused('forbidden character in the request target')
+  const named = host === undefined ? '' : normaliseAuthority(host, scheme)
+  if (named === undefined) return refused('invalid Host')
+
+  if (rawUrl.startsWith('/')) return { ok: true, scheme, authority: named, path: rawUrl }
+  if (rawUrl === '*') {
+    return method === 'OPTIONS'
+      ? { ok: true, scheme, authority: named, path: '*' }
+      : refused('* without OPTIONS')
+  }
+  const absolute = ABSOLUTE_FORM.exec(rawUrl)
+  if (absolute === null) return refused('request target of unknown form')
+  if (absolute[1].toLowerCase() !== scheme)
+    return refused('scheme of the request target is not that of the connection')
+  const authority = normaliseAuthority(absolute[2], scheme)
+  if (authority === undefined) return refused('invalid authority in the request target')
+  const path = absolute[3].startsWith('/') ? absolute[3] : `/${absolute[3]}`
+  return { ok: true, scheme, authority, path }
+}
+
+/** The cache key: every part behind its length, so that no two targets can give the same key. */
+export function cacheKey(target: Target, options: CacheKeyOptions): string {
+  const authority = options.includeHost ? target.authority : ''
+  const path = keyedPath(target.path, options)
+  return `${target.scheme.length}:${target.scheme}${authority.length}:${authority}${path.length}:${path}`
+}
+
+function keyedPath(path: string, options: CacheKeyOptions): string {
+  const question = path.indexOf('?')
+  if (question === -1) return path
+  if (options.ignoreQuery) return path.slice(0, question)
+  const allowed = options.queryAllowlist
+  if (allowed === null) return path
+  const kept = path
+    .slice(question + 1)
+    .split('&')
+    .filter((parameter) => allowed.includes(parameterName(parameter)))
+  return kept.length === 0 ? path.slice(0, question) : `${path.slice(0, question)}?${kept.join('&')}`
+}
+
+function parameterName(parameter: string): string {
+  const equals = parameter.indexOf('=')
+  return equals === -1 ? parameter : parameter.slice(0, equals)
+}
+
+/** Undefined when invalid. An empty port is the default port (RFC 9110 section 4.2.3). */
+function normaliseAuthority(value: string, scheme: string): string | undefined {
+  const match = AUTHORITY.exec(value)
+  if (match === null) return undefined
+  const host = match[1].toLowerCase()
+  if (match[2] === undefined || match[2] === '') return host
+  const port = Number(match[2])
+  if (port > 65535) return undefined
+  return port === DEFAULT_PORT[scheme] ? host : `${host}:${port}`
+}
+
+function refused(reason: string): ParsedTarget {
+  return { ok: false, status: 400, reason }
+}

@@ -1,0 +1,92 @@
+import { endToEnd, fieldValues } from './fields.ts'
+import { VIA } from './response-fields.ts'
+import type { FieldList } from './types.ts'
+
+export interface UpstreamRequest {
+  /** Value of the Host field to send. */
+  hostHeader: string
+  /** Address of the peer, for X-Forwarded-For. */
+  clientAddress: string
+  /** The peer is a proxy of ours: what it says of its client is kept. */
+  trusted: boolean
+  /** Scheme and host as the client used them; host '' when it named none. */
+  scheme: string
+  host: string
+  /** Lower-case names of further fields to leave out: {@link FILL_FIELDS} for a fill. */
+  drop: ReadonlySet<string>
+}
+
+/**
+ * What a fill writes itself or does not use: which part is fetched and under which condition is the
+ * cache's business, and a fill sends no content.
+ */
+export const FILL_FIELDS: ReadonlySet<string> = new Set([
+  'content-length',
+  'content-type',
+  'expect',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'range',
+])
+
+/**
+ * Fields by which a client could change what the origin answers without changing the cache key (cache poisoning by
+ * unkeyed input), or claim to be somebody else. All `X-Forwarded…` belong to them.
+ */
+const TRUSTED_ONLY: ReadonlySet<string> = new Set([
+  'cf-connecting-ip',
+  'fastly-client-ip',
+  'forwarded',
+  'front-end-https',
+  'true-client-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-host',
+  'x-http-host-override',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-original-host',
+  'x-original-uri',
+  'x-original-url',
+  'x-override-url',
+  'x-real-ip',
+  'x-rewrite-url',
+  'x-url-scheme',
+])
+
+/** Always written anew. */
+const OURS: ReadonlySet<string> = new Set([
+  'host',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+])
+
+/**
+ * The fields of a request to the origin: those of the client that go end to end, then ours (RFC 9110 sections 7.2, 7.6.1 and 7.6.3).
+ * Ours are added after `Connection` was obeyed, so that no client can strip them (CVE-2026-33805).
+ */
+export function upstreamFields(request: FieldList, upstream: UpstreamRequest): FieldList {
+  const fields: FieldList = ['Host', upstream.hostHeader]
+  const received = endToEnd(request)
+  for (let i = 0; i < received.length; i += 2) {
+    // Many origins read `_` in a name as `-` (CGI), so that both spellings are one field to them.
+    const name = received[i].toLowerCase().replaceAll('_', '-')
+    if (OURS.has(name) || upstream.drop.has(name)) continue
+    if (!upstream.trusted && isTrustedOnly(name)) continue
+    fields.push(received[i], received[i + 1])
+  }
+  const forwardedFor = upstream.trusted ? fieldValues(request, 'x-forwarded-for') : []
+  fields.push('X-Forwarded-For', [...forwardedFor, upstream.clientAddress].join(', '))
+  if (upstream.host !== '') fields.push('X-Forwarded-Host', upstream.host)
+  fields.push('X-Forwarded-Proto', upstream.scheme, 'Via', VIA)
+  return fields
+}
+
+function isTrustedOnly(name: string): boolean {
+  return TRUSTED_ONLY.has(name) || name.startsWith('x-forwarded')
+}

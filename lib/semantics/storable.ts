@@ -1,0 +1,104 @@
+import { type CacheControl, parseCacheControl } from './cache-control.ts'
+import { fieldValue, hasField } from './fields.ts'
+import {
+  type CachingOptions,
+  freshness,
+  isHeuristicallyCacheable,
+  type ReceivedResponse,
+} from './freshness.ts'
+import { parseContentRange } from './ranges.ts'
+import type { FieldList } from './types.ts'
+import { validatorsOf } from './validators.ts'
+import { varyNames } from './vary.ts'
+
+export interface ReceivedRequest {
+  method: string
+  fields: FieldList
+}
+
+/**
+ * `byRequest`: refused only because of this request, so that nothing follows for the next one under the same key.
+ */
+export type Storability = { store: true } | { store: false; reason: string; byRequest: boolean }
+
+/** Statuses whose meaning for caches we implement, as must-understand asks (RFC 9111 section 5.2.2.3). */
+const UNDERSTOOD: ReadonlySet<number> = new Set([
+  200, 203, 204, 206, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 410, 414, 451, 500, 501, 502,
+  503, 504,
+])
+
+/** Answers to request fields that are not in the key: to keep one would give it to requests without them. */
+const ABOUT_THE_REQUEST: ReadonlySet<number> = new Set([304, 407, 412, 413, 416, 417, 421, 431])
+
+/**
+ * Whether a shared cache may, and should, store a response (RFC 9111 section 3). A 206 is judged as the 200 that it is part of.
+ * Reasons of the response come before those of the request, so that `byRequest` is never said of a
+ * response that nobody may store.
+ */
+export function storable(
+  request: ReceivedRequest,
+  response: ReceivedResponse,
+  options: CachingOptions,
+): Storability {
+  const directives = parseCacheControl(fieldValue(response.fields, 'cache-control'))
+  const byResponse = responseReason(response, directives) ?? uselessness(response, directives, options)
+  if (byResponse !== undefined) return { store: false, reason: byResponse, byRequest: false }
+  const byRequest = requestReason(request, directives)
+  if (byRequest !== undefined) return { store: false, reason: byRequest, byRequest: true }
+  return { store: true }
+}
+
+function responseReason(response: ReceivedResponse, directives: CacheControl): string | undefined {
+  const { status, fields } = response
+  if (status < 200 || status > 599) return 'not a final response'
+  if (ABOUT_THE_REQUEST.has(status)) return `status ${status} answers the request only`
+  if (status === 206 && parseContentRange(fieldValue(fields, 'content-range')) === undefined) {
+    return 'partial without a single range'
+  }
+  if (directives.mustUnderstand) {
+    // It replaces no-store where it is understood (RFC 9111 section 5.2.2.3).
+    if (!UNDERSTOOD.has(status)) return 'must-understand'
+  } else if (directives.noStore) {
+    return 'no-store'
+  }
+  if (directives.private === true) return 'private'
+  if (varyNames(fields) === '*') return 'Vary: *'
+  // Not of RFC 9111: a cookie made for one client is given to others only where the origin says so.
+  if (hasField(fields, 'set-cookie') && !mayShareCookie(directives)) return 'Set-Cookie'
+  if (!isExplicitlyCacheable(fields, directives) && !isHeuristicallyCacheable(status, directives)) {
+    return `status ${status} without explicit freshness`
+  }
+  return undefined
+}
+
+/** RFC 9111 allows to store these, but no request could ever be answered with them. */
+function uselessness(
+  response: ReceivedResponse,
+  directives: CacheControl,
+  options: CachingOptions,
+): string | undefined {
+  const { etag, lastModified } = validatorsOf(response.fields, null)
+  if (etag !== null || lastModified !== null) return undefined
+  if (directives.noCache === true) return 'no-cache without a validator'
+  const { freshUntil, staleIfErrorUntil, staleWhileRevalidateUntil } = freshness(response, options)
+  const usableUntil = Math.max(freshUntil, staleIfErrorUntil, staleWhileRevalidateUntil)
+  return usableUntil <= response.responseTime ? 'stale on arrival without a validator' : undefined
+}
+
+function requestReason(request: ReceivedRequest, response: CacheControl): string | undefined {
+  if (request.method !== 'GET') return `method ${request.method}`
+  if (parseCacheControl(fieldValue(request.fields, 'cache-control')).noStore) return 'no-store in the request'
+  const shared = response.public || response.mustRevalidate || response.sMaxAge !== null
+  if (hasField(request.fields, 'authorization') && !shared) return 'Authorization' // RFC 9111 section 3.5
+  return undefined
+}
+
+/** Shared on the origin's word, or stored without it: `private="set-cookie"`. */
+function mayShareCookie({ public: isPublic, sMaxAge, private: onlyFor, noCache }: CacheControl): boolean {
+  if (isPublic || sMaxAge !== null) return true
+  return [onlyFor, noCache].some((scope) => typeof scope !== 'boolean' && scope.includes('set-cookie'))
+}
+
+function isExplicitlyCacheable(fields: FieldList, directives: CacheControl): boolean {
+  return directives.maxAge !== null || directives.sMaxAge !== null || hasField(fields, 'expires')
+}
