@@ -1,0 +1,32 @@
+import { fork } from 'node:child_process'
+import { join } from 'node:path'
+import type { Scope } from '../test/helpers/scope.ts'
+
+/** How much a run does: the numbers that count, or seconds of work that show that the bench works. */
+export interface Bench {
+  scope: Scope
+  smoke: boolean
+  /** One line of the results page. */
+  line(text: string): void
+}
+
+export const MIB = 1024 * 1024
+
+/** Starts the bench's origin in a process of its own; resolves to its url. */
+export async function startBenchOrigin(scope: Scope): Promise<string> {
+  const child = fork(join(import.meta.dirname, 'origin.ts'))
+  scope.teardown(() => child.kill())
+  const port = await new Promise((resolve, reject) => child.once('message', resolve).once('exit', reject))
+  return `http://127.0.0.1:${port}`
+}
+
+/** The value below which `share` (0 to 1) of the samples lie. */
+export function percentile(samples: number[], share: number): number {
+  const sorted = samples.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
+}
+
+/** A number with as many digits as are worth reading. */
+export function figure(value: number): string {
+  return Math.abs(value) < 10 ? value.toFixed(3) : value.toFixed(1)
+}

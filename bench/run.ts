@@ -1,0 +1,39 @@
+// npm run bench: all benches, results to bench/RESULTS.md. With --smoke seconds of work, and nothing is written.
+import { writeFileSync } from 'node:fs'
+import { availableParallelism, cpus } from 'node:os'
+import { join } from 'node:path'
+import { createScope } from '../test/helpers/scope.ts'
+import type { Bench } from './harness.ts'
+import { benchMemory } from './memory.ts'
+import { benchTtfb } from './ttfb.ts'
+
+const lines: string[] = []
+const scope = createScope()
+const bench: Bench = {
+  scope,
+  smoke: process.argv.includes('--smoke'),
+  line(text) {
+    lines.push(text)
+    console.log(text)
+  },
+}
+
+bench.line('# Results')
+bench.line('')
+bench.line(
+  'Written by `npm run bench`. Origin, proxy and client are processes of one machine and share its cores.',
+)
+bench.line('')
+const processor = `${availableParallelism()} cores (${cpus()[0].model.trim()})`
+bench.line(
+  `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${process.platform} ${process.arch}, ${processor}.`,
+)
+bench.line('')
+try {
+  await benchTtfb(bench)
+  await benchMemory(bench)
+  while (lines.at(-1) === '') lines.pop()
+  if (!bench.smoke) writeFileSync(join(import.meta.dirname, 'RESULTS.md'), `${lines.join('\n')}\n`)
+} finally {
+  await scope.end()
+}
