@@ -1,0 +1,95 @@
+import { crc32 } from 'node:zlib'
+import { HEADS } from '../entry-index.ts'
+
+/**
+ * One file holds one entry: header, full key, payload.
+ *
+ * | offset | bytes | field                                                        |
+ * | -----: | ----: | ------------------------------------------------------------ |
+ * |      0 |     4 | magic `SLST`                                                 |
+ * |      4 |     2 | format version                                               |
+ * |      6 |     2 | header length: where the key begins                          |
+ * |      8 |     4 | kind: 1 = list of heads (JSON), 2 = slice (its bytes)        |
+ * |     12 |     4 | slice index; 0 for heads                                     |
+ * |     16 |     8 | generation; 0 for heads                                      |
+ * |     24 |     4 | key length in bytes of UTF-8                                 |
+ * |     28 |     4 | payload length                                               |
+ * |     32 |     4 | CRC-32 of the payload                                        |
+ * |     36 |     4 | CRC-32 of bytes 0 to 35 and the key                          |
+ *
+ * Numbers are little-endian and unsigned. An entry is valid only if all fields and both checksums hold and
+ * the file ends where the payload does. There is no conversion: another version is a miss.
+ */
+
+export const FORMAT_VERSION = 1
+export const HEADER_LENGTH = 40
+const MAGIC = 0x54534c53
+const KIND_HEADS = 1
+const KIND_SLICE = 2
+const HEADER_CRC_AT = 36
+
+/** What an entry is the entry of. */
+export interface EntryId {
+  key: string
+  /** `HEADS` for the key's list of heads. */
+  generation: number
+  index: number
+}
+
+/** Bytes of a file before its payload. */
+export function prefixLength(key: string): number {
+  return HEADER_LENGTH + Buffer.byteLength(key)
+}
+
+/** Header and key of an entry with this payload. */
+export function encodePrefix(id: EntryId, payload: readonly Buffer[]): Buffer {
+  const keyLength = Buffer.byteLength(id.key)
+  const prefix = Buffer.allocUnsafe(HEADER_LENGTH + keyLength)
+  const isHeads = id.generation === HEADS
+  prefix.writeUInt32LE(MAGIC, 0)
+  prefix.writeUInt16LE(FORMAT_VERSION, 4)
+  prefix.writeUInt16LE(HEADER_LENGTH, 6)
+  prefix.writeUInt32LE(isHeads ? KIND_HEADS : KIND_SLICE, 8)
+  prefix.writeUInt32LE(id.index, 12)
+  prefix.writeBigUInt64LE(isHeads ? 0n : BigInt(id.generation), 16)
+  prefix.writeUInt32LE(keyLength, 24)
+  prefix.writeUInt32LE(totalLength(payload), 28)
+  prefix.writeUInt32LE(checksum(payload), 32)
+  prefix.write(id.key, HEADER_LENGTH)
+  prefix.writeUInt32LE(headerChecksum(prefix), HEADER_CRC_AT)
+  return prefix
+}
+
+/** Whether these bytes are the whole and undamaged entry that is asked for. `prefix` has `prefixLength(id.key)` bytes. */
+export function isEntry(id: EntryId, prefix: Buffer, payload: readonly Buffer[]): boolean {
+  const isHeads = id.generation === HEADS
+  return (
+    prefix.readUInt32LE(0) === MAGIC &&
+    prefix.readUInt16LE(4) === FORMAT_VERSION &&
+    prefix.readUInt16LE(6) === HEADER_LENGTH &&
+    prefix.readUInt32LE(8) === (isHeads ? KIND_HEADS : KIND_SLICE) &&
+    prefix.readUInt32LE(12) === id.index &&
+    prefix.readBigUInt64LE(16) === (isHeads ? 0n : BigInt(id.generation)) &&
+    prefix.readUInt32LE(24) === prefix.length - HEADER_LENGTH &&
+    prefix.readUInt32LE(HEADER_CRC_AT) === headerChecksum(prefix) &&
+    prefix.toString('utf8', HEADER_LENGTH) === id.key &&
+    prefix.readUInt32LE(28) === totalLength(payload) &&
+    prefix.readUInt32LE(32) === checksum(payload)
+  )
+}
+
+export function totalLength(buffers: readonly Buffer[]): number {
+  let length = 0
+  for (const buffer of buffers) length += buffer.length
+  return length
+}
+
+function checksum(buffers: readonly Buffer[]): number {
+  let crc = 0
+  for (const buffer of buffers) crc = crc32(buffer, crc)
+  return crc
+}
+
+function headerChecksum(prefix: Buffer): number {
+  return crc32(prefix.subarray(HEADER_LENGTH), crc32(prefix.subarray(0, HEADER_CRC_AT)))
+}

@@ -1,0 +1,58 @@
+import type { Head } from '../semantics/types.ts'
+import type { Slice } from './store.ts'
+
+/**
+ * What entries cost in memory. The constants are measured on Node 26, x64: heap and malloc together, so that
+ * a store's `bytes` agrees with the growth of the process (test/stores/footprint.test.ts keeps them honest).
+ */
+
+/** An entry of the index with its share of the object's record. */
+const ENTRY_BYTES = 340
+/** A Buffer object with its ArrayBuffer and backing store, without the bytes themselves. */
+const SEGMENT_BYTES = 320
+/** A parsed head without its strings. */
+const HEAD_BYTES = 400
+/** A string without its characters. */
+const STRING_BYTES = 24
+
+/** Bytes that a slice keeps alive, those of the segments' ArrayBuffers that lie outside of the slice included. */
+export function sliceFootprint(key: string, slice: Slice): number {
+  let bytes = ENTRY_BYTES + key.length
+  for (const segment of slice.segments) bytes += SEGMENT_BYTES + segment.buffer.byteLength
+  return bytes
+}
+
+/** Bytes that a list of heads keeps alive. */
+export function headsFootprint(key: string, heads: readonly Head[]): number {
+  let bytes = ENTRY_BYTES + key.length
+  for (const head of heads) {
+    bytes += HEAD_BYTES
+    for (const text of head.fields) bytes += STRING_BYTES + text.length
+    for (const name of head.vary) bytes += STRING_BYTES + name.length
+    bytes += head.varyKey.length + (head.acceptEncoding?.length ?? 0)
+  }
+  return bytes
+}
+
+/**
+ * The same slice, no segment of which keeps much more memory alive than its own: a small view of a large
+ * ArrayBuffer is copied. Returns the slice itself where that is so already.
+ */
+export function compactSlice(slice: Slice): Slice {
+  if (!slice.segments.some(isSmallView)) return slice
+  return {
+    length: slice.length,
+    segments: slice.segments.map((each) => (isSmallView(each) ? copy(each) : each)),
+  }
+}
+
+function isSmallView(segment: Buffer): boolean {
+  return segment.buffer.byteLength > segment.length * 1.25 + 4096
+}
+
+function copy(segment: Buffer): Buffer {
+  // allocUnsafeSlow: a small Buffer of the pool would again be a view of something larger.
+  const own = Buffer.allocUnsafeSlow(segment.length)
+  segment.copy(own)
+  return own
+}

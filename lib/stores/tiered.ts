@@ -1,0 +1,155 @@
+import type { Head } from '../semantics/types.ts'
+import { compactSlice } from './footprint.ts'
+import type { MemoryStore } from './memory.ts'
+import { createSharedReads } from './shared-reads.ts'
+import { sumStats } from './stats.ts'
+import type { Slice, SliceStore } from './store.ts'
+
+export interface TieredStoreOptions {
+  l1?: MemoryStore
+  l2?: SliceStore
+  /** With both tiers, slices of representations longer than this many bytes are kept in L2 only, so that one object cannot flush L1. */
+  l1MaxObjectBytes: number
+}
+
+/**
+ * Memory before disk. The general methods of SliceStore ask both; `l1…` and `l2…` ask one, so that a caller
+ * knows which tier answered, and a hit in memory costs no promise.
+ */
+export interface TieredStore extends SliceStore {
+  readonly l1: MemoryStore | undefined
+  readonly l2: SliceStore | undefined
+
+  l1Heads(key: string): readonly Head[] | undefined
+  l1Slice(key: string, generation: number, index: number): Slice | undefined
+
+  /** Asks L2 and brings what it has into L1. Concurrent reads of one entry are one read. */
+  l2Heads(key: string): readonly Head[] | undefined | Promise<readonly Head[] | undefined>
+  /** @param objectBytes length of the whole representation where it is known */
+  l2Slice(
+    key: string,
+    generation: number,
+    index: number,
+    objectBytes?: number,
+  ): Slice | undefined | Promise<Slice | undefined>
+
+  /** @param objectBytes length of the whole representation where it is known */
+  getSlice(
+    key: string,
+    generation: number,
+    index: number,
+    objectBytes?: number,
+  ): Slice | undefined | Promise<Slice | undefined>
+
+  /** True when one tier took it. @param objectBytes length of the whole representation where it is known */
+  putSlice(key: string, generation: number, index: number, slice: Slice, objectBytes?: number): boolean
+
+  /** The sums of both tiers' figures: an entry in both counts twice. */
+  stats(): ReturnType<SliceStore['stats']>
+}
+
+const HEADS = 'heads'
+
+/** Composes the tiers that there are; without any it finds nothing and takes nothing. */
+export function createTieredStore({ l1, l2, l1MaxObjectBytes }: TieredStoreOptions): TieredStore {
+  const tiers: SliceStore[] = [l1, l2].filter((tier) => tier !== undefined)
+  const reads = createSharedReads()
+
+  function belongsInL1(objectBytes: number | undefined): boolean {
+    return l2 === undefined || objectBytes === undefined || objectBytes <= l1MaxObjectBytes
+  }
+
+  function l2Heads(key: string): readonly Head[] | undefined | Promise<readonly Head[] | undefined> {
+    if (l2 === undefined) return undefined
+    return throughL2(
+      key,
+      HEADS,
+      () => l2.getHeads(key),
+      (heads) => l1?.putHeads(key, heads),
+    )
+  }
+
+  function l2Slice(key: string, generation: number, index: number, objectBytes?: number) {
+    if (l2 === undefined) return undefined
+    return throughL2(
+      key,
+      `${generation}.${index}`,
+      () => l2.getSlice(key, generation, index),
+      (slice) => belongsInL1(objectBytes) && l1?.putSlice(key, generation, index, slice),
+    )
+  }
+
+  function throughL2<T>(
+    key: string,
+    entry: string,
+    get: () => T | undefined | Promise<T | undefined>,
+    promote: (found: T) => void,
+  ): T | undefined | Promise<T | undefined> {
+    const underWay = reads.find<T>(key, entry)
+    if (underWay !== undefined) return underWay
+    const found = get()
+    if (found instanceof Promise) return reads.share(key, entry, found, promote)
+    if (found !== undefined) promote(found)
+    return found
+  }
+
+  return {
+    name: 'tiered',
+    l1,
+    l2,
+
+    l1Heads: (key) => l1?.getHeads(key),
+    l1Slice: (key, generation, index) => l1?.getSlice(key, generation, index),
+    l2Heads,
+    l2Slice,
+
+    getHeads: (key) => l1?.getHeads(key) ?? l2Heads(key),
+
+    putHeads(key, heads) {
+      reads.overtake(key, HEADS)
+      const inL1 = l1?.putHeads(key, heads) ?? false
+      const inL2 = l2?.putHeads(key, heads) ?? false
+      return inL1 || inL2
+    },
+
+    getSlice: (key, generation, index, objectBytes) =>
+      l1?.getSlice(key, generation, index) ?? l2Slice(key, generation, index, objectBytes),
+
+    hasSlice: (key, generation, index) => tiers.some((tier) => tier.hasSlice(key, generation, index)),
+
+    putSlice(key, generation, index, slice, objectBytes) {
+      reads.overtake(key, `${generation}.${index}`)
+      const own = compactSlice(slice)
+      const inL1 = belongsInL1(objectBytes) && (l1?.putSlice(key, generation, index, own) ?? false)
+      const inL2 = l2?.putSlice(key, generation, index, own) ?? false
+      return inL1 || inL2
+    },
+
+    dropGeneration(key, generation) {
+      reads.overtakeKey(key, `${generation}.`)
+      for (const tier of tiers) tier.dropGeneration(key, generation)
+    },
+
+    async drop(key) {
+      reads.overtakeKey(key)
+      const removed = await Promise.all(tiers.map((tier) => tier.drop(key)))
+      return Math.max(0, ...removed)
+    },
+
+    async clear() {
+      reads.overtakeAll()
+      const removed = await Promise.all(tiers.map((tier) => tier.clear()))
+      return Math.max(0, ...removed)
+    },
+
+    stats: () => sumStats(tiers.map((tier) => tier.stats())),
+
+    async flush() {
+      await Promise.all(tiers.map((tier) => tier.flush()))
+    },
+
+    async close() {
+      await Promise.all(tiers.map((tier) => tier.close()))
+    },
+  }
+}
