@@ -1,0 +1,85 @@
+import { addressesClash, isLoopback, parseAddress, parseOrigin } from '../lib/net/address.ts'
+import { binarySize } from './expected.ts'
+import type { Config } from './schema.ts'
+
+/** What keys must satisfy together. */
+export interface Rule {
+  /** The keys judged, dotted; the first is the one to blame. While one of them is wrong by itself, the rule waits. */
+  keys: readonly string[]
+  /** What is wrong, as the words that follow "KEY: VALUE "; null when nothing is. */
+  broken(config: Config): string | null
+}
+
+export const rules: readonly Rule[] = [
+  {
+    keys: ['l2_backend', 'enable_l2_cache', 'raw_disk_cache'],
+    broken: (config) =>
+      usesRawDisk(config) && config.raw_disk_cache === null ? 'needs the section raw_disk_cache' : null,
+  },
+  {
+    keys: ['raw_disk_cache.total_size', 'raw_disk_cache.block_size'],
+    broken({ raw_disk_cache: raw }) {
+      if (raw === null || raw.total_size >= 10 * raw.block_size) return null
+      return `is less than 10 blocks of raw_disk_cache.block_size (${10 * raw.block_size})`
+    },
+  },
+  {
+    keys: ['l2_cache_size_bytes', 'slice_size', 'enable_l2_cache', 'l2_backend'],
+    broken(config) {
+      const holdsFiles = config.enable_l2_cache && config.l2_backend === 'file'
+      if (!holdsFiles || config.l2_cache_size_bytes >= config.slice_size) return null
+      return `cannot hold one slice (slice_size is ${config.slice_size} = ${binarySize(config.slice_size)})`
+    },
+  },
+  {
+    keys: ['purge.enabled', 'purge.auth_token', 'listen_address'],
+    broken({ purge, listen_address }) {
+      const address = parseAddress(listen_address)
+      if (!purge.enabled || purge.auth_token !== null || (address && isLoopback(address))) return null
+      return 'needs purge.auth_token or PURGE_TOKEN in the environment, unless listen_address is a loopback address'
+    },
+  },
+  {
+    keys: ['upstream_address', 'listen_address'],
+    broken({ upstream_address, listen_address }) {
+      const origin = parseOrigin(upstream_address)
+      const address = parseAddress(listen_address)
+      if (origin === null || address === null) return null
+      const { hostname, port, protocol } = new URL(origin)
+      const upstream = {
+        host: hostname.replace(/^\[|\]$/g, ''),
+        port: Number(port || (protocol === 'https:' ? 443 : 80)),
+      }
+      const here =
+        addressesClash(upstream, address) && (upstream.host === address.host || isLoopback(upstream))
+      return here ? `is this proxy itself (listen_address is ${listen_address})` : null
+    },
+  },
+  clash('health_endpoint', 'listen_address'),
+  clash('metrics_endpoint', 'listen_address'),
+  clash('metrics_endpoint', 'health_endpoint'),
+]
+
+/** Whether the disk tier is the raw disk. */
+export function usesRawDisk(config: Config): boolean {
+  return config.enable_l2_cache && config.l2_backend === 'raw_disk'
+}
+
+type Endpoint = 'health_endpoint' | 'metrics_endpoint'
+
+function clash(endpoint: Endpoint, other: Endpoint | 'listen_address'): Rule {
+  const otherKey = other === 'listen_address' ? other : `${other}.address`
+  return {
+    keys: [`${endpoint}.address`, otherKey],
+    broken(config) {
+      const mine = listens(config, endpoint)
+      const theirs = listens(config, other)
+      return mine && theirs && addressesClash(mine, theirs) ? `is taken by ${otherKey} already` : null
+    },
+  }
+}
+
+function listens(config: Config, who: Endpoint | 'listen_address') {
+  if (who === 'listen_address') return parseAddress(config.listen_address)
+  return config[who].enabled ? parseAddress(config[who].address) : null
+}

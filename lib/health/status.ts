@@ -1,0 +1,41 @@
+/** What `/health` says: `degraded` still serves, `unhealthy` cannot serve anybody. */
+export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy'
+
+/** What is known of the service at one moment. */
+export interface HealthFacts {
+  /** Upstream requests that failed since the last one that was answered. */
+  originFailuresInARow: number
+  /** Whether any store is there that could answer in the origin's stead. */
+  hasStore: boolean
+  /** Whether a store failed to read or write within the last minute. */
+  storeFailing: boolean
+}
+
+/** So many failed upstream requests in a row mean that the origin is down, and not one connection that was reset. */
+export const ORIGIN_DOWN_AFTER = 3
+
+/** Judges the facts. Without an origin and without a store there is no way to serve. */
+export function healthStatus({ originFailuresInARow, hasStore, storeFailing }: HealthFacts): HealthStatus {
+  const originDown = originFailuresInARow >= ORIGIN_DOWN_AFTER
+  if (originDown && !hasStore) return 'unhealthy'
+  return originDown || storeFailing ? 'degraded' : 'healthy'
+}
+
+/** Tells of a count that only grows (errors) whether it grew lately. */
+export interface GrowthWatch {
+  /** Takes the count of this moment (milliseconds of any one clock) and answers for the window that ends now. */
+  grew(count: number, now: number): boolean
+}
+
+/** Watches a count over a window of `windowMs`. What the count was at the first look is not growth. */
+export function watchGrowth(windowMs: number): GrowthWatch {
+  let last: number | null = null
+  let grewAt = -Infinity
+  return {
+    grew(count, now) {
+      if (last !== null && count > last) grewAt = now
+      last = count
+      return now - grewAt < windowMs
+    },
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Writes what is derived from config/schema.ts: docs/configuration.md and config/slicestream.yaml.
+ * With `--check` it writes nothing and exits 1 when one of them is stale.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { binarySize, expected } from '../config/expected.ts'
+import { type KeySchema, schema } from '../config/schema.ts'
+
+const INTRO = `# Configuration
+
+<!-- Made by \`npm run docs:config\` from config/schema.ts: change it there. -->
+
+slicestream reads one YAML 1.2 file: \`node server.ts CONFIG.yaml\`. It is pingora-slice's file with a few more keys;
+every key has a default except that \`upstream_address\` must name a server other than the proxy itself.
+
+- \`node server.ts --check-config CONFIG.yaml\` prints \`ok\`, or everything that is wrong with it: one line for each error,
+  with file, line, key, value and what is allowed.
+- A key that is not in this table is an error, and so is a key written twice. Values are not converted: \`"80"\` is a text, \`yes\` too.
+- Sizes are bytes. Relative paths are relative to the file's directory. \`localhost\` as a listening address means 127.0.0.1.
+- \`--upstream URL\` and \`--listen ADDR\` win over \`upstream_address\` and \`listen_address\`; \`PURGE_TOKEN\` in the environment
+  wins over \`purge.auth_token\`. Where the file has no \`log_level\`, the first level that \`LOG_LEVEL\` or \`RUST_LOG\` names is taken.
+- \`UV_THREADPOOL_SIZE\` is 16 unless the environment says otherwise: file system, DNS and zlib share those threads.
+
+[config/slicestream.yaml](../config/slicestream.yaml) has every key with its default, ready to be edited.
+`
+
+const TEMPLATE_INTRO = `# slicestream: every key, with its default. Reference: docs/configuration.md
+# Made by \`npm run docs:config\` from config/schema.ts: copy it, do not edit it here.
+`
+
+export function configurationPage(): string {
+  const keys = Object.entries<KeySchema>(schema.properties)
+  const sections = keys.filter(([, key]) => key.properties !== undefined)
+  return [
+    INTRO,
+    '## Keys\n',
+    table(keys, ''),
+    ...sections.map(
+      ([name, key]) =>
+        `## ${name}\n\n${key.description}\n\n${table(Object.entries(key.properties ?? {}), name)}`,
+    ),
+  ].join('\n')
+}
+
+function table(keys: [string, KeySchema][], section: string): string {
+  const rows = keys.map(([name, key]) => {
+    const label = key.properties ? `[\`${name}\`](#${name})` : `\`${section && `${section}.`}${name}\``
+    return `| ${label} | ${defaultOf(key)} | ${expected(key)} | ${key.description} |`
+  })
+  return `${['| key | default | allowed | meaning |', '|---|---|---|---|', ...rows].join('\n')}\n`
+}
+
+function defaultOf(key: KeySchema): string {
+  if (key.properties && key.default !== null) return ''
+  const size = key.unit === 'bytes' && typeof key.default === 'number' && key.default >= 1024
+  return `\`${JSON.stringify(key.default)}\`${size ? ` (${binarySize(key.default as number)})` : ''}`
+}
+
+export function configurationTemplate(): string {
+  const blocks = Object.entries<KeySchema>(schema.properties).map(([name, key]) => templateKey(name, key, ''))
+  return [TEMPLATE_INTRO, ...blocks].join('\n')
+}
+
+/** A key with its meaning above it. A section that is null by default is shown, but commented out. */
+function templateKey(name: string, key: KeySchema, indent: string): string {
+  const allowed = key.properties || key.type === 'boolean' ? '' : ` Allowed: ${expected(key)}.`
+  const meaning = comment(`${key.description}${allowed}`, indent)
+  if (!key.properties) return `${meaning}${indent}${name}: ${shown(key)}\n`
+  const inner = Object.entries(key.properties).map(([child, value]) => templateKey(child, value, '  '))
+  const section = `${name}:\n${inner.join('')}`
+  return meaning + (key.default === null ? section.replace(/^(?=.)/gm, '# ') : section)
+}
+
+/** A text as comment lines of at most 110 characters. */
+function comment(text: string, indent: string): string {
+  const lines = [`${indent}#`]
+  for (const word of text.split(' ')) {
+    if (lines[lines.length - 1].length + 1 + word.length > 110) lines.push(`${indent}#`)
+    lines[lines.length - 1] += ` ${word}`
+  }
+  return `${lines.join('\n')}\n`
+}
+
+function shown(key: KeySchema): string {
+  return JSON.stringify(key.examples?.[0] ?? key.default)
+}
+
+if (import.meta.main) {
+  const root = join(import.meta.dirname, '..')
+  const pages = {
+    'docs/configuration.md': configurationPage(),
+    'config/slicestream.yaml': configurationTemplate(),
+  }
+  for (const [path, text] of Object.entries(pages)) {
+    const file = join(root, path)
+    if (!process.argv.includes('--check')) {
+      writeFileSync(file, text)
+    } else if (readFileSync(file, 'utf8') !== text) {
+      console.error(`${path} is stale: run npm run docs:config`)
+      process.exitCode = 1
+    }
+  }
+}
