@@ -1,0 +1,165 @@
+import t from 'tap'
+import { confirms, createHead, freshen } from '../../lib/semantics/head.ts'
+import { storable } from '../../lib/semantics/storable.ts'
+import type { FieldList } from '../../lib/semantics/types.ts'
+import { dateAt, headOf, NOW, received } from './heads.ts'
+
+const OPTIONS = { cacheTtl: 0 }
+const LATER = 3_600_000
+
+/** A 304 that arrives an hour after NOW. */
+function notModified(fields: FieldList) {
+  return {
+    status: 304,
+    fields: ['Date', dateAt(LATER / 1000), ...fields],
+    requestTime: NOW + LATER,
+    responseTime: NOW + LATER,
+  }
+}
+
+t.test('a head keeps the end-to-end fields that are not computed anew', async (t) => {
+  const head = headOf([
+    ...[
+      'Connection',
+      'x-hop',
+      'X-Hop',
+      '1',
+      'Content-Length',
+      '1000',
+      'Age',
+      '5',
+      'X-Cache',
+      'HIT from elsewhere',
+    ],
+    ...['ETag', '"a"', 'Content-Type', 'text/plain', 'Cache-Control', 'max-age=60'],
+  ])
+  t.same(head.fields, [
+    ...['Date', dateAt(0), 'ETag', '"a"', 'Content-Type', 'text/plain', 'Cache-Control', 'max-age=60'],
+  ])
+  t.match(head, {
+    status: 200,
+    etag: '"a"',
+    lastModified: null,
+    contentEncoding: '',
+    length: 1000,
+    generation: 1,
+  })
+  t.match(head, { initialAge: 5000, freshUntil: NOW + 55_000 })
+})
+
+t.test('a head is plain data', async (t) => {
+  const head = headOf(['ETag', '"a"', 'Vary', 'Foo'], {
+    request: { fields: ['Foo', '1', 'Accept-Encoding', 'br'] },
+  })
+  t.same(JSON.parse(JSON.stringify(head)), head)
+  t.match(head, { vary: ['foo'], varyKey: '1:1', acceptEncoding: 'br' })
+  t.notOk('lifetime' in head)
+})
+
+t.test('a part becomes the whole it belongs to', async (t) => {
+  const response = received(['Content-Range', 'bytes 0-9/1000', 'Content-Length', '10', 'ETag', '"a"'], 206)
+  const head = headOf([], { response })
+  t.equal(head.status, 200)
+  t.same(head.fields, ['Date', dateAt(0), 'ETag', '"a"'])
+})
+
+t.test('fields that private or no-cache list are not kept, but Vary counts all the same', async (t) => {
+  const head = headOf([
+    ...['Cache-Control', 'private="x-user, vary", no-cache=Set-Cookie', 'X-User', 'me', 'Set-Cookie', 'a=b'],
+    ...['Vary', 'Foo', 'X', 'y'],
+  ])
+  t.same(head.fields.slice(4), ['X', 'y'])
+  t.same(head.vary, ['foo'])
+})
+
+t.test('a response without a valid Date gets one', async (t) => {
+  const response = { ...received([]), fields: ['Date', 'today', 'A', 'b'], responseTime: NOW + 1500 }
+  t.same(headOf([], { response }).fields, ['A', 'b', 'Date', dateAt(1)])
+})
+
+t.test('validators that are malformed are none', async (t) => {
+  t.match(headOf(['ETag', 'a', 'Last-Modified', 'x']), { etag: null, lastModified: null })
+})
+
+t.test('a 304 confirms what has its validators', async (t) => {
+  const modified = ['Last-Modified', dateAt(-9)]
+  const check = (stored: FieldList, answer: FieldList) => confirms(headOf(stored), notModified(answer))
+  t.ok(check(['ETag', '"a"'], ['ETag', '"a"']))
+  t.ok(check(['ETag', '"a"'], ['ETag', 'W/"a"']), 'a server that weakens it on compression')
+  t.notOk(check(['ETag', 'W/"a"'], ['ETag', '"a"']))
+  t.notOk(check(['ETag', '"a"'], ['ETag', '"b"']))
+  t.notOk(check(modified, ['ETag', '"b"', ...modified]))
+  t.ok(check(modified, modified))
+  t.notOk(check(modified, ['Last-Modified', dateAt(-8)]))
+  t.ok(check(['ETag', '"a"'], []))
+})
+
+t.test('a 304 replaces fields and freshness, not the identity of the bytes', async (t) => {
+  const head = headOf([
+    ...[
+      'ETag',
+      '"a"',
+      'Last-Modified',
+      dateAt(-9),
+      'Content-Encoding',
+      'gzip',
+      'X',
+      'old',
+      'X',
+      'older',
+      'Y',
+      'kept',
+    ],
+    ...['Cache-Control', 'max-age=60'],
+  ])
+  const answer = notModified([
+    ...['ETag', 'W/"a"', 'Last-Modified', dateAt(-8), 'Content-Length', '0', 'Content-Encoding', 'br'],
+    ...['x', 'new', 'Cache-Control', 'max-age=10', 'Age', '3', 'Connection', 'z', 'Z', '1'],
+  ])
+  const fresh = freshen(head, answer, { fields: [] }, OPTIONS)
+  t.same(fresh.fields, [
+    ...['ETag', '"a"', 'Last-Modified', dateAt(-9), 'Content-Encoding', 'gzip', 'Y', 'kept'],
+    ...['Date', dateAt(LATER / 1000), 'x', 'new', 'Cache-Control', 'max-age=10'],
+  ])
+  t.match(fresh, { generation: 1, status: 200, length: 1000, etag: '"a"', contentEncoding: 'gzip' })
+  t.match(fresh, { initialAge: 3000, freshUntil: NOW + LATER + 7000, responseTime: NOW + LATER })
+})
+
+t.test('a 304 without Cache-Control renews what is stored, from its own time', async (t) => {
+  const head = headOf(['ETag', '"a"', 'Cache-Control', 'max-age=60'])
+  const answer = { ...notModified([]), fields: [] }
+  t.equal(freshen(head, answer, { fields: [] }, OPTIONS).freshUntil, NOW + LATER + 60_000)
+})
+
+t.test('a 304 may change what the response varies on', async (t) => {
+  const head = headOf(['ETag', '"a"', 'Vary', 'Foo'], { request: { fields: ['Foo', '1'] } })
+  const request = { fields: ['Foo', '1', 'Bar', '22'] }
+  t.match(freshen(head, notModified(['Vary', 'Bar']), request, OPTIONS), { vary: ['bar'], varyKey: '2:22' })
+  t.match(freshen(head, notModified([]), { fields: [] }, OPTIONS), { vary: ['foo'], varyKey: '1:1' })
+})
+
+t.test('a 304 that forbids storing makes the freshened head not storable', async (t) => {
+  const head = headOf(['ETag', '"a"', 'Cache-Control', 'max-age=60'])
+  for (const news of [
+    ['Cache-Control', 'no-store'],
+    ['Vary', '*'],
+  ]) {
+    const fresh = freshen(head, notModified(news), { fields: [] }, OPTIONS)
+    t.match(storable({ method: 'GET', fields: [] }, fresh, OPTIONS), { store: false, byRequest: false })
+  }
+})
+
+t.test('createHead leaves what it is given as it was', async (t) => {
+  const response = received(['Age', '5', 'Connection', 'close'])
+  const before = structuredClone(response)
+  createHead({
+    key: 'k',
+    generation: 1,
+    sliceSize: 1,
+    request: { fields: [] },
+    response,
+    length: 1,
+    options: OPTIONS,
+  })
+  t.same(response, before)
+})

@@ -1,0 +1,127 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { cacheKey, parseTarget, type Target } from '../../lib/semantics/key.ts'
+
+const EVERYTHING = { includeHost: true, ignoreQuery: false, queryAllowlist: null }
+
+t.test('origin-form takes its authority from Host, in lower case and without the default port', async (t) => {
+  const authority = (host: string, scheme = 'http') => {
+    const target = parseTarget('GET', '/', host, scheme)
+    return target.ok ? target.authority : target.reason
+  }
+  t.same(parseTarget('GET', '/A?b=C', 'H', 'http'), {
+    ok: true,
+    scheme: 'http',
+    authority: 'h',
+    path: '/A?b=C',
+  })
+  t.equal(authority('Example.COM:80'), 'example.com')
+  t.equal(authority('example.com:'), 'example.com')
+  t.equal(authority('example.com:443', 'https'), 'example.com')
+  t.equal(authority('example.com:443'), 'example.com:443')
+  t.equal(authority('example.com:0080'), 'example.com')
+  t.equal(authority('[2001:DB8::1]:8080'), '[2001:db8::1]:8080')
+  t.equal(authority('127.0.0.1:3000'), '127.0.0.1:3000')
+  t.match(parseTarget('GET', '/', undefined, 'http'), { ok: true, authority: '' }, 'HTTP/1.0 names no host')
+})
+
+t.test('an invalid Host is refused in every form', async (t) => {
+  for (const host of [
+    ...[
+      '',
+      ' ',
+      'a b',
+      'a, b',
+      'a,b',
+      'a/b',
+      'u@h',
+      'h:x',
+      'h:99999',
+      'h:1:2',
+      '[::1',
+      '::1',
+      '[x]',
+      'h\t',
+      'h?',
+      'h#',
+    ],
+    ...['h\\', '%zz', 'h\x00', 'é', ':80'],
+  ]) {
+    t.match(parseTarget('GET', '/', host, 'http'), { ok: false, status: 400 }, JSON.stringify(host))
+    t.match(parseTarget('GET', 'http://fine/', host, 'http'), { ok: false }, JSON.stringify(host))
+  }
+})
+
+t.test('the authority of absolute-form wins over Host', async (t) => {
+  const target = parseTarget('GET', 'HTTP://Other:80/x?y', 'host', 'http')
+  t.same(target, { ok: true, scheme: 'http', authority: 'other', path: '/x?y' })
+  t.match(parseTarget('GET', 'http://h', undefined, 'http'), { authority: 'h', path: '/' })
+  t.match(parseTarget('GET', 'http://h?q', 'h', 'http'), { authority: 'h', path: '/?q' })
+})
+
+t.test('a client chooses neither the scheme nor credentials', async (t) => {
+  for (const url of [
+    'https://h/',
+    'ftp://h/',
+    'http:///x',
+    'http://u:p@h/',
+    'http:/h',
+    'h:80',
+    'x',
+    '?q',
+    '//',
+  ]) {
+    t.equal(parseTarget('GET', url, 'h', 'http').ok, url === '//', url)
+  }
+})
+
+t.test('* is for OPTIONS', async (t) => {
+  t.match(parseTarget('OPTIONS', '*', 'h', 'http'), { ok: true, path: '*' })
+  t.match(parseTarget('GET', '*', 'h', 'http'), { ok: false, status: 400 })
+})
+
+t.test('fragments, spaces and control bytes in a target are refused', async (t) => {
+  for (const url of ['', '/#', '/a#b', '/a b', '/a\r\nb', '/\x00', '/\x7f', '/\t']) {
+    t.match(parseTarget('GET', url, 'h', 'http'), { ok: false, status: 400 }, JSON.stringify(url))
+  }
+})
+
+t.test('no text makes the parser throw', async () => {
+  const text = fc.string({
+    unit: fc.constantFrom('http', ':', '/', '[', ']', '%', '@', 'h', '*', '?', '8', '\xff'),
+  })
+  fc.assert(fc.property(text, text, (url, host) => void parseTarget('GET', url, host, 'http')))
+})
+
+t.test('what differs by a byte has another key', async (t) => {
+  const of = (scheme: string, authority: string, path: string) =>
+    cacheKey({ scheme, authority, path }, EVERYTHING)
+  const keys = [
+    ...[of('http', 'h', '/a'), of('https', 'h', '/a'), of('http', 'h2', '/a'), of('http', 'h', '/A')],
+    ...[of('http', 'h', '/%61'), of('http', 'h', '//a'), of('http', 'h', '/./a'), of('http', 'h', '/a;')],
+    ...[of('http', 'h', '/a?'), of('http', 'h', '/a%2F'), of('http', 'h', '/a/'), of('http', 'h/', 'a')],
+  ]
+  t.equal(new Set(keys).size, keys.length)
+})
+
+t.test('two targets never concatenate to the same key', async (t) => {
+  const part = fc.string({ unit: fc.constantFrom('a', ':', '1', '2', '/', '|'), maxLength: 6 })
+  const target = fc.record<Target>({ scheme: part, authority: part, path: part })
+  fc.assert(
+    fc.property(target, target, (a, b) => {
+      const same = a.scheme === b.scheme && a.authority === b.authority && a.path === b.path
+      t.equal(cacheKey(a, EVERYTHING) === cacheKey(b, EVERYTHING), same)
+    }),
+  )
+})
+
+t.test('host and query count as far as configured', async (t) => {
+  const of = (authority: string, path: string, options: object) =>
+    cacheKey({ scheme: 'http', authority, path }, { ...EVERYTHING, ...options })
+  t.equal(of('a', '/', { includeHost: false }), of('b', '/', { includeHost: false }))
+  t.equal(of('a', '/x?y', { ignoreQuery: true }), of('a', '/x', {}))
+  const allow = { queryAllowlist: ['v', 'w'] }
+  t.equal(of('a', '/x?utm=1&v=2&w&vv=3', allow), of('a', '/x?v=2&w', {}))
+  t.equal(of('a', '/x?utm=1', allow), of('a', '/x', {}))
+  t.not(of('a', '/x?v=1&w=2', allow), of('a', '/x?w=2&v=1', allow), 'order is kept')
+})

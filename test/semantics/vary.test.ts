@@ -1,0 +1,66 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { selectHead, varyKey, varyNames } from '../../lib/semantics/vary.ts'
+import { dateAt, headOf } from './heads.ts'
+
+t.test('Vary names are lower case, sorted and single', async (t) => {
+  t.same(varyNames([]), [])
+  t.same(varyNames(['Vary', 'Foo, Bar', 'vary', 'foo,, baz']), ['bar', 'baz', 'foo'])
+  t.same(varyNames(['Vary', ' , ']), [])
+})
+
+t.test('* anywhere wins, and so does what is no field name', async (t) => {
+  for (const value of ['*', '*, *', ', *', 'Foo, *', '*, Foo', 'a b', 'x-forwarded-for', '"a"']) {
+    t.equal(varyNames(['Vary', 'A', 'Vary', value]), '*', value)
+  }
+})
+
+t.test('requests that mean the same have the same key', async (t) => {
+  const same = (name: string, a: string[], b: string[]) =>
+    t.equal(varyKey([name], a), varyKey([name], b), `${a} = ${b}`)
+  same('foo', ['Foo', '1', 'Foo', '2'], ['foo', ' 1 ,2'])
+  same('accept-language', ['Accept-Language', 'en, de'], ['accept-language', ' De ,  eN'])
+  same('accept-encoding', ['Accept-Encoding', 'gzip, br;q=0.5'], ['accept-encoding', 'br; q=0.5,gzip'])
+})
+
+t.test('requests that may mean something else do not', async (t) => {
+  const differ = (names: string[], a: string[], b: string[]) =>
+    t.not(varyKey(names, a), varyKey(names, b), `${a} != ${b}`)
+  differ(['foo'], [], ['Foo', ''])
+  differ(['foo'], ['Foo', 'a'], ['Foo', 'A'])
+  differ(['foo'], ['Foo', 'a,b'], ['Foo', 'b,a'])
+  differ(['a', 'b'], ['A', '1'], ['B', '1'])
+  differ(['a', 'b'], ['A', '1-'], ['A', '1', 'B', ''])
+  differ(['a', 'b'], ['A', 'x', 'B', '1:y'], ['A', 'x1:y'])
+})
+
+t.test('values never run into each other', async (t) => {
+  const value = fc.option(fc.string({ unit: fc.constantFrom('a', '1', ':', '-'), maxLength: 5 }), {
+    nil: null,
+  })
+  const fieldsOf = (a: string | null, b: string | null) => [
+    ...(a === null ? [] : ['a', a]),
+    ...(b === null ? [] : ['b', b]),
+  ]
+  fc.assert(
+    fc.property(value, value, value, value, (a, b, c, d) => {
+      const equal = varyKey(['a', 'b'], fieldsOf(a, b)) === varyKey(['a', 'b'], fieldsOf(c, d))
+      t.equal(equal, a === c && b === d)
+    }),
+  )
+})
+
+t.test('the latest of the matching heads is selected', async (t) => {
+  const vary = ['Vary', 'Foo']
+  const one = headOf(vary, { request: { fields: ['Foo', '1'] } })
+  const two = headOf(vary, { request: { fields: ['Foo', '2'] } })
+  const plain = headOf([])
+  t.equal(selectHead([], []), undefined)
+  t.equal(selectHead([plain], ['Foo', '1']), plain)
+  t.equal(selectHead([one, two], ['foo', '2']), two)
+  t.equal(selectHead([one, two], []), undefined)
+  const later = { ...one, fields: ['Date', dateAt(5)] }
+  t.equal(selectHead([later, one], ['Foo', '1']), later)
+  const sameDate = { ...one, responseTime: one.responseTime + 1 }
+  t.equal(selectHead([one, sameDate], ['Foo', '1']), sameDate)
+})
