@@ -46,7 +46,7 @@ function timeOf(
 ): number | undefined {
   const date = new Date(0)
   date.setUTCFullYear(year, month, day) // Date.UTC would take year 94 for 1994
-  if (date.getUTCMonth() !== month || date.getUTCDate() !== day) return undefined // 30 February
+  if (date.getUTCMonth() !== month) return undefined // 30 February
   return date.getTime() + ((hour * 60 + minute) * 60 + second) * 1000
 }
 

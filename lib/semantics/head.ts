@@ -26,12 +26,7 @@ const NOT_STORED: ReadonlySet<string> = new Set(['age', 'content-length', 'conte
  * A 304 does not change these (RFC 9111 section 3.2): they describe the bytes that are stored and tell
  * one representation from another, and all slices of a generation share them.
  */
-const NOT_FRESHENED: ReadonlySet<string> = new Set([
-  ...NOT_STORED,
-  'content-encoding',
-  'etag',
-  'last-modified',
-])
+const NOT_FRESHENED: ReadonlySet<string> = new Set(['content-encoding', 'etag', 'last-modified'])
 
 /** The head of a response that `storable` allowed. A 206 becomes the 200 that it is part of (RFC 9111 section 3.3). */
 export function createHead(input: HeadInput): Head {

@@ -100,6 +100,7 @@ t.test('what differs by a byte has another key', async (t) => {
     ...[of('http', 'h', '/a'), of('https', 'h', '/a'), of('http', 'h2', '/a'), of('http', 'h', '/A')],
     ...[of('http', 'h', '/%61'), of('http', 'h', '//a'), of('http', 'h', '/./a'), of('http', 'h', '/a;')],
     ...[of('http', 'h', '/a?'), of('http', 'h', '/a%2F'), of('http', 'h', '/a/'), of('http', 'h/', 'a')],
+    ...[of('http', '', 'a0:'), of('http', '3:a', '')],
   ]
   t.equal(new Set(keys).size, keys.length)
 })
