@@ -1,8 +1,8 @@
 import { listMembers, trimWhitespace } from './fields.ts'
 
 /**
- * The directives of one Cache-Control field, of a request or a response (RFC 9111 section 5.2, RFC 5861, RFC 8246).
- * Durations are whole seconds, 0 to {@link MAX_DELTA_SECONDS}; null = not stated.
+ * The directives of one Cache-Control field, of a request or a response (RFC 9111 section 5.2, RFC 5861, RFC
+ * 8246). Durations are whole seconds, 0 to {@link MAX_DELTA_SECONDS}; null = not stated.
  */
 export interface CacheControl {
   readonly noStore: boolean

@@ -1,6 +1,6 @@
 /**
- * HTTP-date (RFC 9110 section 5.6.7). Each of the three formats is matched whole; what differs by a character is no date. Letters
- * match in any case and no zone but GMT counts, as RFC 9111 section 4.2 asks of a cache.
+ * HTTP-date (RFC 9110 section 5.6.7). Each of the three formats is matched whole; what differs by a character
+ * is no date. Letters match in any case and no zone but GMT counts, as RFC 9111 section 4.2 asks of a cache.
  */
 
 const DAY = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)'

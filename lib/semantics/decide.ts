@@ -49,9 +49,9 @@ export function onlyIfCached(request: FieldList): boolean {
 /**
  * Whether a stale response may stand in for an origin that failed.
  *
- * Disconnected (no connection, no answer in time) RFC 9111 section 4.2.4 allows it unless a directive forbids it.
- * An answer of 500, 502, 503 or 504 is an answer: it is replaced only within stale-if-error (RFC 5861 section 4). A
- * stated stale-if-error limits both.
+ * Disconnected (no connection, no answer in time) RFC 9111 section 4.2.4 allows it unless a directive forbids
+ * it. An answer of 500, 502, 503 or 504 is an answer: it is replaced only within stale-if-error (RFC 5861
+ * section 4). A stated stale-if-error limits both.
  */
 export function staleOnError(head: Head, now: number, failure: 'disconnected' | 'status'): boolean {
   if (head.noCache) return false

@@ -18,8 +18,8 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Fields that a `Connection` nomination cannot remove. RFC 9110 section 7.6.1 forbids to nominate what is meant for
- * all recipients; a peer that does so anyway tries to change what the next hop sees (who asks, for
+ * Fields that a `Connection` nomination cannot remove. RFC 9110 section 7.6.1 forbids to nominate what is
+ * meant for all recipients; a peer that does so anyway tries to change what the next hop sees (who asks, for
  * which host, how long the content is) or what may be stored: CVE-2026-33805.
  */
 const NEVER_NOMINATED: ReadonlySet<string> = new Set([
@@ -81,8 +81,8 @@ export function hasField(fields: FieldList, name: string): boolean {
 
 /**
  * What may be passed on or stored: the fields without those of the connection and those that the peer
- * nominated in `Connection` (RFC 9110 section 7.6.1). Run it on what the peer sent, *before* the proxy adds fields of
- * its own: those can then never be nominated away.
+ * nominated in `Connection` (RFC 9110 section 7.6.1). Run it on what the peer sent, *before* the proxy adds
+ * fields of its own: those can then never be nominated away.
  */
 export function endToEnd(fields: FieldList): FieldList {
   return without(fields, connectionFields(fields))
@@ -99,7 +99,8 @@ export function without(fields: FieldList, names: ReadonlySet<string>): FieldLis
 
 /**
  * Members of a comma-separated list, trimmed, empty ones skipped (RFC 9110 section 5.6.1.2). A comma inside a
- * quoted string does not separate; a quote that is never closed is an ordinary character, and so are those after it.
+ * quoted string does not separate; a quote that is never closed is an ordinary character, and so are those
+ * after it.
  */
 export function listMembers(value: string): string[] {
   const members: string[] = []
@@ -119,7 +120,10 @@ export function listMembers(value: string): string[] {
   return members
 }
 
-/** Without spaces and tabs at both ends: OWS is no more than these (RFC 9110 section 5.6.3), unlike `String.trim`. */
+/**
+ * Without spaces and tabs at both ends: OWS is no more than these (RFC 9110 section 5.6.3), unlike
+ * `String.trim`.
+ */
 export function trimWhitespace(value: string): string {
   let start = 0
   let end = value.length

@@ -21,7 +21,10 @@ export interface CachingOptions {
   cacheTtl: number
 }
 
-/** How long a response may be reused, and what is allowed after. The fields are those of `Head`, in milliseconds. */
+/**
+ * How long a response may be reused, and what is allowed after. The fields are those of `Head`, in
+ * milliseconds.
+ */
 export interface Freshness {
   initialAge: number
   lifetime: number
@@ -33,9 +36,9 @@ export interface Freshness {
 }
 
 /**
- * Statuses reusable without explicit freshness. RFC 9110 section 15.1 names 405, 414 and 501 too: they
- * answer the request rather than describe the resource, and to keep them by guess lets one client's odd request
- * deny the resource to all others (cache-poisoned denial of service).
+ * Statuses reusable without explicit freshness. RFC 9110 section 15.1 names 405, 414 and 501 too: they answer
+ * the request rather than describe the resource, and to keep them by guess lets one client's odd request deny
+ * the resource to all others (cache-poisoned denial of service).
  */
 const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([200, 203, 204, 206, 300, 301, 308, 404, 410])
 
@@ -48,7 +51,9 @@ const MAX_HEURISTIC_LIFETIME = 24 * 60 * 60 * 1000
 /** A part of the time since the last change, as RFC 9111 section 4.2.2 suggests. */
 const HEURISTIC_FRACTION = 0.1
 
-/** Computes once, at store time, all that a hit compares with (RFC 9111 sections 4.2.1 to 4.2.3, RFC 5861). */
+/**
+ * Computes once, at store time, all that a hit compares with (RFC 9111 sections 4.2.1 to 4.2.3, RFC 5861).
+ */
 export function freshness(response: ReceivedResponse, options: CachingOptions): Freshness {
   const directives = parseCacheControl(fieldValue(response.fields, 'cache-control'))
   const date = dateOf(response)
@@ -74,7 +79,9 @@ export function isHeuristicallyCacheable(status: number, directives: CacheContro
   return HEURISTICALLY_CACHEABLE.has(status) || directives.public
 }
 
-/** Current age in whole seconds, never negative, also when the clock was set back (RFC 9111 section 4.2.3). */
+/**
+ * Current age in whole seconds, never negative, also when the clock was set back (RFC 9111 section 4.2.3).
+ */
 export function ageAt(head: Head, now: number): number {
   return Math.max(0, Math.floor((head.initialAge + now - head.responseTime) / 1000))
 }
@@ -102,7 +109,8 @@ function freshnessLifetime(
   if (directives.sMaxAge !== null) return directives.sMaxAge * 1000
   if (directives.maxAge !== null) return directives.maxAge * 1000
   const expires = fieldValue(response.fields, 'expires')
-  if (expires !== undefined) return Math.max(0, (parseHttpDate(expires) ?? date) - date) // invalid: in the past (5.3)
+  // An invalid date is one in the past (RFC 9111 section 5.3).
+  if (expires !== undefined) return Math.max(0, (parseHttpDate(expires) ?? date) - date)
   return heuristicLifetime(response, directives, date, options)
 }
 

@@ -28,7 +28,10 @@ const NOT_STORED: ReadonlySet<string> = new Set(['age', 'content-length', 'conte
  */
 const NOT_FRESHENED: ReadonlySet<string> = new Set(['content-encoding', 'etag', 'last-modified'])
 
-/** The head of a response that `storable` allowed. A 206 becomes the 200 that it is part of (RFC 9111 section 3.3). */
+/**
+ * The head of a response that `storable` allowed. A 206 becomes the 200 that it is part of (RFC 9111 section
+ * 3.3).
+ */
 export function createHead(input: HeadInput): Head {
   const { response, request } = input
   const fields = storedFields(response)
@@ -48,8 +51,8 @@ export function createHead(input: HeadInput): Head {
 }
 
 /**
- * Whether a 304 speaks of this stored response (RFC 9111 section 4.3.4): its validators, if it has any, must be
- * those that are stored.
+ * Whether a 304 speaks of this stored response (RFC 9111 section 4.3.4): its validators, if it has any, must
+ * be those that are stored.
  */
 export function confirms(head: Head, response: ReceivedResponse): boolean {
   const { etag, lastModified } = validatorsOf(response.fields, null)
@@ -63,9 +66,9 @@ export function confirms(head: Head, response: ReceivedResponse): boolean {
 }
 
 /**
- * The head after a 304 that {@link confirms} it: fields of the 304 replace stored ones of the same name (RFC 9111
- * section 3.2) and freshness counts from now. The generation stays. What the 304 says may forbid to keep it:
- * ask `storable(request, freshened, options)`.
+ * The head after a 304 that {@link confirms} it: fields of the 304 replace stored ones of the same name (RFC
+ * 9111 section 3.2) and freshness counts from now. The generation stays. What the 304 says may forbid to keep
+ * it: ask `storable(request, freshened, options)`.
  */
 export function freshen(
   head: Head,

@@ -4,7 +4,10 @@
 
 export interface Target {
   scheme: string
-  /** Host and port in lower case without the scheme's default port; '' for an HTTP/1.0 request that names no host. */
+  /**
+   * Host and port in lower case without the scheme's default port; '' for an HTTP/1.0 request that names no
+   * host.
+   */
   authority: string
   /** Path and query, byte for byte as they go upstream; `*` for `OPTIONS *`. */
   path: string
@@ -23,16 +26,19 @@ export interface CacheKeyOptions {
 
 const DEFAULT_PORT: Readonly<Record<string, number>> = { http: 80, https: 443 }
 
-/** reg-name (without the comma that joins repeated Host fields) or IPv4 or [IPv6], and a port (RFC 3986 section 3.2). */
+/**
+ * reg-name (without the comma that joins repeated Host fields) or IPv4 or [IPv6], and a port (RFC 3986
+ * section 3.2).
+ */
 const AUTHORITY = /^(\[[0-9a-f:.]*:[0-9a-f:.]*\]|(?:[a-z0-9._~!$&'()*+;=-]|%[0-9a-f]{2})+)(?::(\d{0,5}))?$/i
 const ABSOLUTE_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^/?]*)(.*)$/is
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what is looked for
 const FORBIDDEN = /[\x00-\x20\x7f#]/
 
 /**
- * Reads the request-target (RFC 9112 section 3.2). In absolute-form its authority wins over Host, and its scheme must be that of
- * the connection: a client may not choose under which scheme a response is stored. `*` is for OPTIONS only.
- * The path is not normalised: what is keyed is what is sent upstream.
+ * Reads the request-target (RFC 9112 section 3.2). In absolute-form its authority wins over Host, and its
+ * scheme must be that of the connection: a client may not choose under which scheme a response is stored. `*`
+ * is for OPTIONS only. The path is not normalised: what is keyed is what is sent upstream.
  *
  * @param host value of the Host field, all its lines joined, so that two of them are refused
  * @param scheme `http` or `https`, as the client sees the connection

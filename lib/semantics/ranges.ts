@@ -29,9 +29,9 @@ const CONTENT_RANGE = /^bytes (?:(\d+)-(\d+)\/(\d+|\*)|\*\/(\d+))$/i
  * The ranges to send of a representation of `length` bytes.
  *
  * Ranges are clamped to the length, and merged where they overlap or touch, so that nothing is sent twice
- * (RFC 9110 section 14.2); the order is that of their first mention. Syntax errors are ignored, and so are more than
- * `maxRanges` ranges: the whole representation costs less than so many parts. `bytes=` names no range at
- * all and is refused as unsatisfiable, which section 15.5.17 allows; nginx does the same.
+ * (RFC 9110 section 14.2); the order is that of their first mention. Syntax errors are ignored, and so are
+ * more than `maxRanges` ranges: the whole representation costs less than so many parts. `bytes=` names no
+ * range at all and is refused as unsatisfiable, which section 15.5.17 allows; nginx does the same.
  */
 export function parseRange(value: string | undefined, length: number, maxRanges = 16): RangeDecision {
   const parsed = parseRangeSpec(value)
@@ -94,8 +94,8 @@ export function unsatisfiedRange(length: number): string {
   return `bytes */${length}`
 }
 
-// Framing of `multipart/byteranges` (RFC 9110 section 14.6): for each range its `partHeader` and its bytes, then `closing`.
-// A boundary is 1 to 70 letters and digits; the caller draws it at random.
+// Framing of `multipart/byteranges` (RFC 9110 section 14.6): for each range its `partHeader` and its bytes,
+// then `closing`. A boundary is 1 to 70 letters and digits; the caller draws it at random.
 
 /** What stands before the bytes of one part. @param contentType of the representation, if it has one */
 export function partHeader(
@@ -135,7 +135,10 @@ function parseSpec(text: string): RangeSpec | undefined {
   return last !== null && last < first ? undefined : { first, last }
 }
 
-/** Positions beyond what a number holds exactly are beyond every representation: one of them is as good as another. */
+/**
+ * Positions beyond what a number holds exactly are beyond every representation: one of them is as good as
+ * another.
+ */
 function toPosition(digits: string): number {
   return Math.min(Number(digits), Number.MAX_SAFE_INTEGER)
 }
@@ -164,7 +167,8 @@ function merge(ranges: ByteRange[]): ByteRange[] {
   return merged.sort((a, b) => a.mention - b.mention).map(({ first, last }) => ({ first, last }))
 }
 
-// The line break in front belongs to the boundary; before the first part it is an empty preamble (RFC 2046 section 5.1.1).
+// The line break in front belongs to the boundary; before the first part it is an empty preamble (RFC 2046
+// section 5.1.1).
 function partHeaderText(
   boundary: string,
   contentType: string | undefined,

@@ -33,8 +33,8 @@ export const FILL_FIELDS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Fields by which a client could change what the origin answers without changing the cache key (cache poisoning by
- * unkeyed input), or claim to be somebody else. All `X-Forwarded…` belong to them.
+ * Fields by which a client could change what the origin answers without changing the cache key (cache
+ * poisoning by unkeyed input), or claim to be somebody else. All `X-Forwarded…` belong to them.
  */
 const TRUSTED_ONLY: ReadonlySet<string> = new Set([
   'cf-connecting-ip',
@@ -67,8 +67,9 @@ const OURS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The fields of a request to the origin: those of the client that go end to end, then ours (RFC 9110 sections 7.2, 7.6.1 and 7.6.3).
- * Ours are added after `Connection` was obeyed, so that no client can strip them (CVE-2026-33805).
+ * The fields of a request to the origin: those of the client that go end to end, then ours (RFC 9110 sections
+ * 7.2, 7.6.1 and 7.6.3). Ours are added after `Connection` was obeyed, so that no client can strip them
+ * (CVE-2026-33805).
  */
 export function upstreamFields(request: FieldList, upstream: UpstreamRequest): FieldList {
   const fields: FieldList = ['Host', upstream.hostHeader]

@@ -7,7 +7,10 @@ const SELF = 'slicestream'
 export const VIA = `1.1 ${SELF}`
 
 export interface CacheFields {
-  /** Seconds, from `ageAt`; null for a response that was just received from the origin: no Age then (RFC 9111 section 5.1). */
+  /**
+   * Seconds, from `ageAt`; null for a response that was just received from the origin: no Age then (RFC 9111
+   * section 5.1).
+   */
   age: number | null
   xCache: string
   /** From {@link cacheStatus}. */
@@ -65,8 +68,8 @@ export type ProxyError =
   | 'proxy_loop_detected'
 
 /**
- * The fields of a response made from a stored head, in a new list to which the caller adds what depends on the body
- * (Content-Length, Content-Range). Via and Cache-Status of hops before us stay in front of ours.
+ * The fields of a response made from a stored head, in a new list to which the caller adds what depends on
+ * the body (Content-Length, Content-Range). Via and Cache-Status of hops before us stay in front of ours.
  */
 export function responseFields(head: Head, cache: CacheFields): FieldList {
   const fields = head.fields.slice()
@@ -75,7 +78,8 @@ export function responseFields(head: Head, cache: CacheFields): FieldList {
 }
 
 /**
- * The fields of a 304: the stored ones without those that describe content (RFC 9110 section 15.4.5), since none follows.
+ * The fields of a 304: the stored ones without those that describe content (RFC 9110 section 15.4.5), since
+ * none follows.
  */
 export function notModifiedFields(head: Head, cache: CacheFields): FieldList {
   const fields: FieldList = []

@@ -17,7 +17,8 @@ export interface ReceivedRequest {
 }
 
 /**
- * `byRequest`: refused only because of this request, so that nothing follows for the next one under the same key.
+ * `byRequest`: refused only because of this request, so that nothing follows for the next one under the same
+ * key.
  */
 export type Storability = { store: true } | { store: false; reason: string; byRequest: boolean }
 
@@ -31,9 +32,9 @@ const UNDERSTOOD: ReadonlySet<number> = new Set([
 const ABOUT_THE_REQUEST: ReadonlySet<number> = new Set([304, 407, 412, 413, 416, 417, 421, 431])
 
 /**
- * Whether a shared cache may, and should, store a response (RFC 9111 section 3). A 206 is judged as the 200 that it is part of.
- * Reasons of the response come before those of the request, so that `byRequest` is never said of a
- * response that nobody may store.
+ * Whether a shared cache may, and should, store a response (RFC 9111 section 3). A 206 is judged as the 200
+ * that it is part of. Reasons of the response come before those of the request, so that `byRequest` is never
+ * said of a response that nobody may store.
  */
 export function storable(
   request: ReceivedRequest,

@@ -42,7 +42,10 @@ export function weakMatch(a: string, b: string): boolean {
   return left !== undefined && left.opaque === parseEtag(b)?.opaque
 }
 
-/** Reads the validators of a response. @param length of the complete representation in bytes, null when not known */
+/**
+ * Reads the validators of a response. @param length of the complete representation in bytes, null when not
+ * known
+ */
 export function validatorsOf(fields: FieldList, length: number | null): Validators {
   const etag = fieldValue(fields, 'etag')
   const lastModified = fieldValue(fields, 'last-modified')
@@ -57,9 +60,9 @@ export function validatorsOf(fields: FieldList, length: number | null): Validato
 }
 
 /**
- * Evaluates the preconditions of a request on a stored response, in the order of RFC 9110 section 13.2.2 and with the
- * dates of RFC 9111 section 4.3.2. They count only for GET and HEAD and where the answer would be a 2xx
- * (section 13.2.1).
+ * Evaluates the preconditions of a request on a stored response, in the order of RFC 9110 section 13.2.2 and
+ * with the dates of RFC 9111 section 4.3.2. They count only for GET and HEAD and where the answer would be a
+ * 2xx (section 13.2.1).
  *
  * A cache may ignore If-Match and If-Unmodified-Since (sections 13.1.1 and 13.1.4). We do not: a client that
  * resumes a download with If-Match must not get bytes of another representation.
@@ -86,8 +89,8 @@ export function preconditions(head: Head, method: string, request: FieldList): P
 }
 
 /**
- * Whether the Range of a request applies to this representation (RFC 9110 section 13.1.5). An entity-tag must match
- * strongly; a date must be the stored Last-Modified exactly, and that must be a strong validator.
+ * Whether the Range of a request applies to this representation (RFC 9110 section 13.1.5). An entity-tag must
+ * match strongly; a date must be the stored Last-Modified exactly, and that must be a strong validator.
  */
 export function ifRangeAllows(head: Head, request: FieldList): boolean {
   const condition = fieldValue(request, 'if-range')

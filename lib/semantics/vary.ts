@@ -9,8 +9,9 @@ const PREFERENCES: ReadonlySet<string> = new Set(['accept-encoding', 'accept-lan
 
 /**
  * What a response varies on: the nominated names in lower case, sorted, each once; or `*` when no other
- * request can be known to match (RFC 9110 section 12.5.5). A member that is no field name counts as `*`: its author
- * meant something that we do not understand. So does X-Forwarded-For, which we write anew for each client.
+ * request can be known to match (RFC 9110 section 12.5.5). A member that is no field name counts as `*`: its
+ * author meant something that we do not understand. So does X-Forwarded-For, which we write anew for each
+ * client.
  */
 export function varyNames(fields: FieldList): string[] | '*' {
   const value = fieldValue(fields, 'vary')
@@ -25,8 +26,8 @@ export function varyNames(fields: FieldList): string[] | '*' {
 }
 
 /**
- * The values of the nominated fields in a request, as one string to compare (RFC 9111 section 4.1): lines combined,
- * whitespace around commas removed, preferences sorted. An absent field differs from an empty one.
+ * The values of the nominated fields in a request, as one string to compare (RFC 9111 section 4.1): lines
+ * combined, whitespace around commas removed, preferences sorted. An absent field differs from an empty one.
  * @param names as {@link varyNames} gave them
  */
 export function varyKey(names: readonly string[], request: FieldList): string {
