@@ -13,8 +13,10 @@ export interface Rule {
 export const rules: readonly Rule[] = [
   {
     keys: ['l2_backend', 'enable_l2_cache', 'raw_disk_cache'],
-    broken: (config) =>
-      usesRawDisk(config) && config.raw_disk_cache === null ? 'needs the section raw_disk_cache' : null,
+    broken({ l2_backend, enable_l2_cache, raw_disk_cache }) {
+      const missing = enable_l2_cache && l2_backend === 'raw_disk' && raw_disk_cache === null
+      return missing ? 'needs the section raw_disk_cache' : null
+    },
   },
   {
     keys: ['raw_disk_cache.total_size', 'raw_disk_cache.block_size'],
@@ -59,11 +61,6 @@ export const rules: readonly Rule[] = [
   clash('metrics_endpoint', 'listen_address'),
   clash('metrics_endpoint', 'health_endpoint'),
 ]
-
-/** Whether the disk tier is the raw disk. */
-export function usesRawDisk(config: Config): boolean {
-  return config.enable_l2_cache && config.l2_backend === 'raw_disk'
-}
 
 type Endpoint = 'health_endpoint' | 'metrics_endpoint'
 

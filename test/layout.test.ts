@@ -10,6 +10,8 @@ const mayImport: Record<string, string[]> = {
   config: ['lib/net'],
   plugins: ['lib'],
   'lib/health': ['lib/cache', 'lib/stores'],
+  'lib/metrics': ['lib/cache', 'lib/stores'],
+  'lib/metrics': ['lib/cache', 'lib/stores'],
   'lib/cache': ['lib/slices', 'lib/stores', 'lib/semantics', 'lib/upstream'],
   'lib/slices': ['lib/stores', 'lib/semantics', 'lib/upstream'],
   'lib/stores': ['lib/semantics'],

@@ -1,0 +1,122 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { type HealthStatus, healthStatus, watchGrowth } from '../lib/health/status.ts'
+import { formatAddress, parseAddress } from '../lib/net/address.ts'
+import { type Listener, openListener } from '../lib/net/listener.ts'
+import './decorators.ts'
+
+export interface HealthOptions {
+  /** `host:port` of a listener of its own. Without it, the three paths are routes of the service itself. */
+  address?: string
+}
+
+/** An error of a store counts for so long, in milliseconds, and is looked for so often. */
+const STORE_ERROR_WINDOW = 60_000
+const STORE_ERROR_INTERVAL = 5_000
+
+interface Answer {
+  code: number
+  body: { status: string }
+}
+
+/**
+ * `/health` (healthy, degraded: 200; unhealthy: 503), `/ready` (503 while starting, draining or unhealthy) and
+ * `/live` (200 while the process answers at all).
+ */
+const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
+  let serving = false
+  let draining = false
+  const storeErrors = watchStoreErrors(fastify)
+
+  fastify.decorate('health', {
+    drain: () => void (draining = true),
+    get draining() {
+      return draining
+    },
+  })
+  fastify.addHook('preClose', async () => void (draining = true))
+
+  function status(): HealthStatus {
+    return healthStatus({
+      originFailuresInARow: fastify.sliceProxy?.counters.originFailuresInARow ?? 0,
+      hasStore: fastify.l1 !== undefined || fastify.l2 !== undefined,
+      storeFailing: storeErrors.grewLately(),
+    })
+  }
+
+  function readiness(): string {
+    if (draining) return 'draining'
+    if (!serving) return 'starting'
+    return status() === 'unhealthy' ? 'unhealthy' : 'ready'
+  }
+
+  const answers: Record<string, () => Answer> = {
+    '/health': () => answer(status(), (word) => word !== 'unhealthy'),
+    '/ready': () => answer(readiness(), (word) => word === 'ready'),
+    '/live': () => answer('live', () => true),
+  }
+
+  if (options.address === undefined) {
+    fastify.addHook('onReady', async () => void (serving = true))
+    for (const [path, ask] of Object.entries(answers)) {
+      fastify.get(path, async (_request, reply) => {
+        const { code, body } = ask()
+        return reply.code(code).header('cache-control', 'no-store').send(body)
+      })
+    }
+  } else {
+    fastify.addHook('onListen', async () => void (serving = true))
+    serveOn(fastify, options.address, answers)
+  }
+}
+
+function answer(status: string, isGood: (status: string) => boolean): Answer {
+  return { code: isGood(status) ? 200 : 503, body: { status } }
+}
+
+/** Looks at the stores' error counts now and then, because probes may come too seldom to tell a minute from an hour. */
+function watchStoreErrors(fastify: FastifyInstance): { grewLately(): boolean } {
+  const growth = watchGrowth(STORE_ERROR_WINDOW)
+  function grewLately(): boolean {
+    const errors = [fastify.l1, fastify.l2].reduce((sum, store) => {
+      const stats = store?.stats()
+      return sum + (stats === undefined ? 0 : stats.readErrors + stats.writeErrors)
+    }, 0)
+    return growth.grew(errors, performance.now())
+  }
+  fastify.addHook('onReady', async () => void grewLately())
+  const timer = setInterval(grewLately, STORE_ERROR_INTERVAL).unref()
+  fastify.addHook('onClose', async () => clearInterval(timer))
+  return { grewLately }
+}
+
+function serveOn(fastify: FastifyInstance, text: string, answers: Record<string, () => Answer>): void {
+  const address = parseAddress(text)
+  if (address === null) throw new Error(`health: ${text} is not host:port`)
+  let listener: Listener | undefined
+  // In onReady, so that a port in use is an error of listen() and ready().
+  fastify.addHook('onReady', async () => {
+    listener = await openListener('health endpoint', address, (request, response) =>
+      respond(answers, request, response),
+    )
+    fastify.log.info(`Health at http://${formatAddress(listener.address)}/health`)
+  })
+  // Fastify runs onClose after its own server has drained: until then /ready says that it is draining.
+  fastify.addHook('onClose', () => listener?.close())
+}
+
+function respond(
+  answers: Record<string, () => Answer>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const path = request.url?.split('?')[0] ?? ''
+  const { code, body } = Object.hasOwn(answers, path)
+    ? answers[path]()
+    : { code: 404, body: { status: 'not found' } }
+  const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }
+  response.writeHead(code, headers).end(JSON.stringify(body))
+}
+
+export default fp(health, { fastify: '5.x', name: 'slicestream-health' })
