@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Fastify from 'fastify'
-import app from '../app.ts'
+import app, { options } from '../app.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Counters } from '../lib/cache/counters.ts'
 import { createOrigin } from './origin.ts'
@@ -21,7 +21,7 @@ const origin = createOrigin({
   '/slices.svg': { file: join(files, 'slices.svg'), type: 'image/svg+xml' },
   '/video.bin': { file: video, type: 'application/octet-stream' },
 })
-const proxy = Fastify({ forceCloseConnections: true })
+const proxy = Fastify(options)
 
 try {
   await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve))
@@ -52,6 +52,7 @@ function demoConfig(originPort: number) {
     health_endpoint: { address: '127.0.0.1:8081' },
     metrics_endpoint: { address: '127.0.0.1:9090' },
     l2_cache_dir: join(dir, 'cache'),
+    shutdown_timeout_ms: 1000,
   }
   const { config, errors } = loadConfig(JSON.stringify(settings), { file: join(dir, 'demo.yaml'), env: {} })
   if (errors !== undefined) throw new Error(errors.map((error) => error.message).join('; '))

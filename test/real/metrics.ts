@@ -13,7 +13,7 @@ export async function counterOf(url: string) {
   return {
     hits: value('cache_l1_hits_total') + value('cache_l2_hits_total'),
     misses: value('cache_misses_total'),
-    fromOrigin: value('upstream_response_bytes_total'),
+    fromOrigin: value('bytes_from_origin_total'),
     toClients: value('http_response_bytes_total'),
   }
 }
