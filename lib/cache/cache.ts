@@ -1,0 +1,239 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BlockList, isIPv6 } from 'node:net'
+import { posix } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { LRUCache } from 'lru-cache'
+import { fieldValue, fieldValues } from '../semantics/fields.ts'
+import { type CacheKeyOptions, cacheKey, parseTarget } from '../semantics/key.ts'
+import { upstreamFields } from '../semantics/request-fields.ts'
+import { createFillMemory } from '../slices/fill-memory.ts'
+import type { MemoryStore } from '../stores/memory.ts'
+import type { SliceStore } from '../stores/store.ts'
+import { createTieredStore } from '../stores/tiered.ts'
+import { createOrigin, type OriginOptions } from '../upstream/origin.ts'
+import { createRetryBudget } from '../upstream/retry.ts'
+import type { Context, Exchange } from './context.ts'
+import { type Counters, createCounters, observeTtfb } from './counters.ts'
+import { sendError } from './failures.ts'
+import { serveFromMemory } from './fast-path.ts'
+import { hasBody, pass } from './pass.ts'
+import { createResources } from './resource.ts'
+import { serve } from './serve.ts'
+import { createSink } from './sink.ts'
+import { forwardUpgrade } from './upgrade.ts'
+
+/** Bytes that the slices in the making of all fills may take together. */
+const FILL_MEMORY = 32 * 1024 * 1024
+/** An object larger than this share of memory is kept on disk only, where there is one: it would flush all others. */
+const L1_OBJECT_SHARE = 1 / 8
+/** How long an answer that was not cacheable is remembered, in milliseconds, and of how many keys. */
+const UNCACHEABLE_TTL = 30_000
+const UNCACHEABLE_KEYS = 10_000
+
+export interface CacheOptions {
+  origin: OriginOptions
+  /** Tiers; without any, everything is passed through. */
+  l1?: MemoryStore
+  l2?: SliceStore
+  /** Bytes of memory that the l1 tier may use, 0 without one. */
+  l1Bytes: number
+  /** False: everything is passed through. */
+  enabled: boolean
+  /** Bytes, 64 KiB to 16 MiB. */
+  sliceSize: number
+  /** Milliseconds. */
+  cacheTtl: number
+  maxConcurrentSubrequests: number
+  maxRetries: number
+  /** Globs on the path; empty = every path may be fetched by slices. */
+  slicePatterns: readonly string[]
+  /** Value of Host for the origin: its own name, or what the client sent. */
+  hostHeader: 'upstream' | 'client'
+  /** Addresses and CIDR blocks of proxies whose X-Forwarded-* fields are kept. */
+  trustedProxies: readonly string[]
+  key: CacheKeyOptions
+}
+
+/** What is known of a request when its response has ended, for an access log. */
+export interface Finished {
+  req: IncomingMessage
+  res: ServerResponse
+  /** X-Cache. */
+  result: string
+  /** Milliseconds to the response head; -1 when there was none. */
+  ttfb: number
+  /** Milliseconds from the request to the end. */
+  duration: number
+  /** Body bytes handed to the client's connection. */
+  bytes: number
+  aborted: boolean
+}
+
+export interface ProxyCache {
+  readonly counters: Counters
+  /** Takes a request and answers it. */
+  handle(req: IncomingMessage, res: ServerResponse, onFinished?: (finished: Finished) => void): void
+  /** Forwards a request that asks for another protocol (WebSocket). */
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Forgets everything under an absolute http(s) URL. @throws TypeError for one that is not */
+  purge(url: string): Promise<number>
+  purgeAll(): Promise<number>
+  close(): Promise<void>
+}
+
+export function createCache(options: CacheOptions): ProxyCache {
+  const counters = createCounters()
+  const store = createTieredStore({
+    l1: options.l1,
+    l2: options.l2,
+    l1MaxObjectBytes: options.l1Bytes * L1_OBJECT_SHARE,
+  })
+  const caching = options.enabled && (options.l1 !== undefined || options.l2 !== undefined)
+  const origin = createOrigin(options.origin)
+  const trusted = createTrustCheck(options.trustedProxies)
+  let lastGeneration = 0
+
+  const context: Context = {
+    sliceSize: options.sliceSize,
+    caching: { cacheTtl: options.cacheTtl },
+    maxConcurrentSubrequests: options.maxConcurrentSubrequests,
+    maxRetries: options.maxRetries,
+    origin,
+    store,
+    resources: createResources(store),
+    counters,
+    budget: createRetryBudget(),
+    memory: createFillMemory(FILL_MEMORY),
+    uncacheable: new LRUCache({ max: UNCACHEABLE_KEYS, ttl: UNCACHEABLE_TTL }),
+    // Unique across restarts, and a safe integer until the year 2039 at 4096 a millisecond.
+    nextGeneration: () => (lastGeneration = Math.max(lastGeneration + 1, Date.now() * 4096)),
+    upstreamFields: (exchange, drop) => {
+      const { req, target } = exchange
+      const authority = target.authority
+      return upstreamFields(exchange.fields, {
+        hostHeader: options.hostHeader === 'client' && authority !== '' ? authority : origin.url.host,
+        clientAddress: req.socket.remoteAddress ?? '',
+        trusted: trusted(req.socket.remoteAddress),
+        scheme: target.scheme,
+        host: authority,
+        drop,
+      })
+    },
+  }
+
+  function schemeOf(req: IncomingMessage): string {
+    if ((req.socket as { encrypted?: boolean }).encrypted) return 'https'
+    const forwarded = fieldValue(req.rawHeaders, 'x-forwarded-proto')
+    return forwarded === 'https' && trusted(req.socket.remoteAddress) ? 'https' : 'http'
+  }
+
+  function sliceable(path: string): boolean {
+    const { slicePatterns } = options
+    if (slicePatterns.length === 0) return true
+    const end = path.indexOf('?')
+    const plain = end === -1 ? path : path.slice(0, end)
+    return slicePatterns.some((pattern) => posix.matchesGlob(plain, pattern))
+  }
+
+  function createExchange(
+    req: IncomingMessage,
+    res: ServerResponse,
+    onFinished: ((finished: Finished) => void) | undefined,
+  ): Exchange | undefined {
+    const startedAt = performance.now()
+    const bytesBefore = req.socket.bytesWritten
+    let ttfb = -1
+    counters.requests++
+    counters.requestsNow++
+    const fields = req.rawHeaders
+    const hosts = fieldValues(fields, 'host')
+    const parsed = parseTarget(req.method!, req.url!, hosts[0], schemeOf(req))
+    const target = parsed.ok ? parsed : { scheme: 'http', authority: '', path: '/' }
+    const exchange: Exchange = {
+      req,
+      res,
+      method: req.method!,
+      fields,
+      target,
+      key: cacheKey(target, options.key),
+      sliceable: sliceable(target.path),
+      sink: createSink(res, counters),
+      subrequests: 0,
+      failures: 0,
+      heals: 0,
+      result: '',
+      onHead() {
+        ttfb = performance.now() - startedAt
+        observeTtfb(counters, ttfb / 1000)
+      },
+    }
+    res.once('close', () => {
+      counters.requestsNow--
+      const aborted = !res.writableFinished
+      if (res.headersSent) counters.responsesByClass[Math.floor(res.statusCode / 100)]++
+      if (aborted) counters.clientAborts++
+      onFinished?.({
+        req,
+        res,
+        result: exchange.result,
+        ttfb,
+        duration: performance.now() - startedAt,
+        bytes: req.socket.bytesWritten - bytesBefore,
+        aborted,
+      })
+    })
+    // RFC 9112 section 3.2: a request with several Host fields, or an invalid one, is refused.
+    const refusal = hosts.length > 1 ? 'more than one Host field' : parsed.ok ? undefined : parsed.reason
+    if (refusal === undefined) return exchange
+    res.shouldKeepAlive = false
+    sendError(exchange, 400, `400 ${refusal}`)
+    return undefined
+  }
+
+  return {
+    counters,
+
+    handle(req, res, onFinished) {
+      const exchange = createExchange(req, res, onFinished)
+      if (!exchange) return
+      const { method } = exchange
+      if (!caching || (method !== 'GET' && method !== 'HEAD')) {
+        pass(context, exchange, caching ? 'method' : 'bypass')
+      } else if (hasBody(exchange.fields)) {
+        // A body is not in the key, so nothing that may depend on it is stored or served.
+        pass(context, exchange, 'request')
+      } else if (!serveFromMemory(context, exchange)) {
+        serve(context, exchange)
+      }
+    },
+
+    upgrade(req, socket, head) {
+      forwardUpgrade(context, options, req, socket, head)
+    },
+
+    async purge(url) {
+      const { protocol, host, pathname, search } = new URL(url)
+      const target = { scheme: protocol.slice(0, -1), authority: host, path: pathname + search }
+      return context.resources.purge(cacheKey(target, options.key))
+    },
+
+    purgeAll: () => context.resources.purgeAll(),
+
+    async close() {
+      await origin.close()
+    },
+  }
+}
+
+/** Whether an address belongs to a proxy of ours. */
+function createTrustCheck(proxies: readonly string[]): (address: string | undefined) => boolean {
+  const list = new BlockList()
+  for (const proxy of proxies) {
+    const [address, prefix] = proxy.split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    if (prefix === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(prefix), family)
+  }
+  if (proxies.length === 0) return () => false
+  return (address) => address !== undefined && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+}

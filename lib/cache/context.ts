@@ -1,0 +1,53 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { LRUCache } from 'lru-cache'
+import type { CachingOptions } from '../semantics/freshness.ts'
+import type { Target } from '../semantics/key.ts'
+import type { FieldList } from '../semantics/types.ts'
+import type { FillMemory } from '../slices/fill-memory.ts'
+import type { Sink } from '../slices/reader.ts'
+import type { TieredStore } from '../stores/tiered.ts'
+import type { Origin } from '../upstream/origin.ts'
+import type { RetryBudget } from '../upstream/retry.ts'
+import type { Counters } from './counters.ts'
+import type { Resources } from './resource.ts'
+
+/** What every part of the cache works with: one per proxy. */
+export interface Context {
+  readonly sliceSize: number
+  readonly caching: CachingOptions
+  readonly maxConcurrentSubrequests: number
+  readonly maxRetries: number
+  readonly origin: Origin
+  readonly store: TieredStore
+  readonly resources: Resources
+  readonly counters: Counters
+  readonly budget: RetryBudget
+  readonly memory: FillMemory
+  /** Keys whose answers lately proved not cacheable: their requests do not wait for each other. */
+  readonly uncacheable: LRUCache<string, true>
+  nextGeneration(): number
+  /** The fields of a request as the origin gets them. */
+  upstreamFields(exchange: Exchange, drop: ReadonlySet<string>): FieldList
+}
+
+/** One client request and its response. */
+export interface Exchange {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly method: string
+  readonly fields: FieldList
+  readonly target: Target
+  readonly key: string
+  /** Whether `slice_patterns` let this path be fetched by slices; otherwise only whole. */
+  readonly sliceable: boolean
+  readonly sink: Sink
+  /** Upstream requests that are open on behalf of this response. */
+  subrequests: number
+  /** Failed upstream requests that this client has waited for, and fills that failed while it followed them. */
+  failures: number
+  heals: number
+  /** X-Cache of the response, for the access log. */
+  result: string
+  /** Called when the response head is sent: the time to first byte. */
+  onHead(): void
+}

@@ -1,0 +1,53 @@
+import { type CacheStatusInput, cacheStatus, proxyStatus, VIA } from '../semantics/response-fields.ts'
+import { describeFailure } from '../upstream/failure.ts'
+import type { Context, Exchange } from './context.ts'
+import { sendHead } from './respond.ts'
+
+/** Answers for an origin that cannot: 502 or 504 with the reason; a response already begun is cut instead. */
+export function sendFailure(
+  context: Context,
+  exchange: Exchange,
+  error: Error,
+  fwd: CacheStatusInput['fwd'],
+): void {
+  if (exchange.sink.gone) return
+  if (exchange.res.headersSent) return cut(context, exchange)
+  const { status, type } = describeFailure(error)
+  const text =
+    status === 504 ? 'the origin did not answer in time' : 'the origin could not be reached or understood'
+  sendError(exchange, status, `${status} ${text}`, ['Proxy-Status', proxyStatus(type)], fwd)
+}
+
+/** A short answer of our own. */
+export function sendError(
+  exchange: Exchange,
+  status: number,
+  text: string,
+  extra: string[] = [],
+  fwd?: CacheStatusInput['fwd'],
+): void {
+  if (exchange.sink.gone || exchange.res.headersSent) return
+  const body = Buffer.from(`${text}\n`)
+  const fields = [
+    'Content-Type',
+    'text/plain; charset=utf-8',
+    'Content-Length',
+    String(body.length),
+    'Via',
+    VIA,
+  ]
+  fields.push('X-Cache', 'MISS', 'Cache-Status', cacheStatus({ hit: false, fwd }), ...extra)
+  sendHead(exchange, 'MISS', status, fields)
+  exchange.res.end(exchange.method === 'HEAD' ? undefined : body)
+}
+
+/**
+ * Invariant 1: a response that cannot be completed must not look complete. With a length or chunked framing the
+ * closed connection tells; an HTTP/1.0 client, which may have neither, is told by a reset.
+ */
+export function cut(context: Context, exchange: Exchange): void {
+  const { req, res } = exchange
+  context.counters.abortedResponses++
+  if (req.httpVersionMinor === 0) res.socket?.resetAndDestroy()
+  else res.destroy()
+}

@@ -1,0 +1,100 @@
+import { endToEnd, fieldValue, hasField, without } from '../semantics/fields.ts'
+import { cacheStatus, type ForwardReason, VIA } from '../semantics/response-fields.ts'
+import type { FieldList } from '../semantics/types.ts'
+import type { BodyHandler, Transfer, UpstreamResponse } from '../upstream/origin.ts'
+import type { Context, Exchange } from './context.ts'
+import { cut, sendFailure } from './failures.ts'
+import { sendHead } from './respond.ts'
+import { sendWithRetries } from './send.ts'
+
+/** Safe methods never invalidate what is stored; all others do, unknown ones too (RFC 9111 section 4.4). */
+const SAFE: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'TRACE',
+  'PROPFIND',
+  'REPORT',
+  'SEARCH',
+  'QUERY',
+])
+/** Requests that may be sent twice, as long as they have no body that could not be sent again (RFC 9110 section 9.2.2). */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+/** The server has already answered `100 Continue`; undici refuses the field. */
+const NOT_FORWARDED: ReadonlySet<string> = new Set(['expect'])
+const NOT_RELAYED: ReadonlySet<string> = new Set(['x-cache'])
+
+/** Whether a request has a body, by its framing (RFC 9112 section 6). */
+export function hasBody(fields: FieldList): boolean {
+  const length = fieldValue(fields, 'content-length')
+  return (length !== undefined && length !== '0') || hasField(fields, 'transfer-encoding')
+}
+
+/** Sends a request on as it is and its answer back as it is, both streamed; nothing is stored. */
+export function pass(context: Context, exchange: Exchange, reason: ForwardReason): Promise<void> {
+  const { counters, resources } = context
+  const { req, res, sink, method } = exchange
+  counters.bypass++
+  const body = hasBody(exchange.fields) ? req : null
+  const idempotent = body === null && IDEMPOTENT.has(method)
+  const { promise, resolve } = Promise.withResolvers<void>()
+
+  const request = {
+    method,
+    path: exchange.target.path,
+    fields: context.upstreamFields(exchange, NOT_FORWARDED),
+    body,
+  }
+  const stop = sendWithRetries(context, request, { response: relay, failed: fail }, idempotent)
+  sink.onGone(() => {
+    stop()
+    resolve()
+  })
+
+  function fail(error: Error): void {
+    sendFailure(context, exchange, error, reason)
+    resolve()
+  }
+
+  function relay(response: UpstreamResponse, transfer: Transfer): BodyHandler {
+    const { status } = response
+    if (!SAFE.has(method) && status >= 200 && status < 400) resources.purge(exchange.key)
+    const fields = without(endToEnd(response.fields), NOT_RELAYED)
+    fields.push('Via', VIA, 'X-Cache', 'BYPASS')
+    fields.push('Cache-Status', cacheStatus({ hit: false, fwd: reason, fwdStatus: status }))
+    sendHead(exchange, 'BYPASS', status, fields)
+    // Bytes that came with the head are sent with it; otherwise it must not wait for them.
+    let silent = true
+    process.nextTick(() => {
+      if (silent && !res.writableEnded) res.flushHeaders()
+    })
+    return {
+      data(chunk) {
+        silent = false
+        counters.bytesFromOrigin += chunk.length
+        if (sink.write(chunk)) return
+        transfer.pause()
+        sink.drained().then(() => transfer.resume())
+      },
+      finished(trailers) {
+        if (trailers.length > 0) res.addTrailers(pairs(trailers))
+        res.end()
+        resolve()
+      },
+      failed() {
+        counters.truncatedBodies++
+        cut(context, exchange)
+        resolve()
+      },
+    }
+  }
+
+  return promise
+}
+
+function pairs(fields: FieldList): [string, string][] {
+  const list: [string, string][] = []
+  for (let i = 0; i < fields.length; i += 2) list.push([fields[i], fields[i + 1]])
+  return list
+}

@@ -1,0 +1,221 @@
+import type { FieldList, Head } from '../semantics/types.ts'
+import { varyKey } from '../semantics/vary.ts'
+import type { Run } from '../slices/arithmetic.ts'
+import type { Fill } from '../slices/fill.ts'
+import type { TieredStore } from '../stores/tiered.ts'
+import type { Fetch } from './fetch.ts'
+
+/** Variants of one key that are kept; of more, the oldest goes (varnish#1120 shows why there is a limit). */
+const MAX_VARIANTS = 16
+
+/** An upstream request for a run of slices of one generation, from before it is sent until its fill has ended. */
+export interface SliceTransfer {
+  readonly generation: number
+  readonly run: Run
+  /** Null until the origin's answer was accepted. */
+  fill: Fill | null
+  /** The fill once it is accepted; rejects when the origin fails or no longer has this representation. */
+  readonly ready: Promise<Fill>
+}
+
+/** The upstream request that will tell what a key is, while others wait for its answer. */
+export interface HeadFetch {
+  /** Requests that have not let go of it: when the last one does, it is released. */
+  waiters: number
+  readonly fetch: Fetch
+}
+
+/**
+ * What is going on with one key: kept while requests or transfers are active on it, and while it is, its
+ * heads are the truth that the stores follow. Otherwise the stores alone know the key.
+ */
+export interface Resource {
+  readonly key: string
+  /** Null until they were read from the stores. Holds heads of transfers under way that no store has yet. */
+  heads: readonly Head[] | null
+  readonly headFetches: Map<string, HeadFetch>
+  readonly transfers: Set<SliceTransfer>
+  /** Raised by every purge: what was begun before is not stored. */
+  epoch: number
+  /** Requests that use this object. */
+  users: number
+  /** Responses being sent, by generation; and replaced generations that are forgotten when nobody needs them any more. */
+  readonly reading: Map<number, number>
+  readonly replaced: Set<number>
+  /** Generations that no store may know before their transfer is complete: they could not be completed later. */
+  readonly incomplete: Set<number>
+}
+
+export interface Resources {
+  /** The active resource of a key, if there is one. */
+  peek(key: string): Resource | undefined
+  /** Makes the key active; each call needs one `release`. */
+  acquire(key: string): Resource
+  release(resource: Resource): void
+  /** Reads the heads, from the stores the first time. */
+  heads(resource: Resource): readonly Head[] | Promise<readonly Head[]>
+  /** Adds a head for its variant, or replaces the one it follows; `stored` false keeps it from the stores for now. */
+  publish(resource: Resource, head: Head, stored: boolean): void
+  /** Forgets one representation (it changed at the origin, or never became whole). */
+  forget(resource: Resource, head: Head): void
+  /** Counts a response that reads a generation; the result ends it. */
+  reading(resource: Resource, generation: number): () => void
+  /** Releases what a finished transfer held. */
+  transferEnded(resource: Resource, transfer: SliceTransfer): void
+  purge(key: string): Promise<number>
+  purgeAll(): Promise<number>
+}
+
+export function createResources(store: TieredStore): Resources {
+  const active = new Map<string, Resource>()
+
+  function acquire(key: string): Resource {
+    let resource = active.get(key)
+    if (!resource) {
+      resource = {
+        key,
+        heads: null,
+        headFetches: new Map(),
+        transfers: new Set(),
+        epoch: 0,
+        users: 0,
+        reading: new Map(),
+        replaced: new Set(),
+        incomplete: new Set(),
+      }
+      active.set(key, resource)
+    }
+    resource.users++
+    return resource
+  }
+
+  function releaseIfIdle(resource: Resource): void {
+    if (resource.users > 0 || resource.transfers.size > 0) return
+    // A purge may have made this one idle before its last transfer ended: the key can have another by now.
+    if (active.get(resource.key) === resource) active.delete(resource.key)
+  }
+
+  function dropGeneration(resource: Resource, generation: number): void {
+    if (inUse(resource, generation)) resource.replaced.add(generation)
+    else store.dropGeneration(resource.key, generation)
+  }
+
+  function dropIfUnused(resource: Resource, generation: number): void {
+    if (!resource.replaced.has(generation) || inUse(resource, generation)) return
+    resource.replaced.delete(generation)
+    store.dropGeneration(resource.key, generation)
+  }
+
+  function setHeads(resource: Resource, heads: Head[]): void {
+    const { incomplete } = resource
+    const known = (resource.heads ?? []).some((head) => !incomplete.has(head.generation))
+    resource.heads = heads
+    const whole = incomplete.size === 0 ? heads : heads.filter((head) => !incomplete.has(head.generation))
+    if (whole.length > 0 || known) store.putHeads(resource.key, whole)
+  }
+
+  /** Invariant 8: what is under way goes on for its readers, but leaves nothing behind. */
+  function cutOff(resource: Resource): void {
+    resource.epoch++
+    resource.heads = []
+    resource.headFetches.clear()
+    for (const transfer of resource.transfers) transfer.fill?.stopStoring()
+    resource.transfers.clear()
+    resource.incomplete.clear()
+    releaseIfIdle(resource)
+  }
+
+  return {
+    peek: (key) => active.get(key),
+    acquire,
+
+    release(resource) {
+      resource.users--
+      releaseIfIdle(resource)
+    },
+
+    heads(resource) {
+      if (resource.heads) return resource.heads
+      const found = store.getHeads(resource.key)
+      if (!(found instanceof Promise)) return (resource.heads = found ?? [])
+      return found.then((heads) => (resource.heads ??= heads ?? []))
+    },
+
+    publish(resource, head, stored) {
+      const others: Head[] = []
+      for (const other of resource.heads ?? []) {
+        if (other.generation === head.generation) continue
+        if (sameVariant(other, head)) dropGeneration(resource, other.generation)
+        else others.push(other)
+      }
+      while (others.length >= MAX_VARIANTS) dropGeneration(resource, others.shift()!.generation)
+      if (stored) resource.incomplete.delete(head.generation)
+      else resource.incomplete.add(head.generation)
+      setHeads(resource, [...others, head])
+    },
+
+    forget(resource, head) {
+      const kept = (resource.heads ?? []).filter((other) => other.generation !== head.generation)
+      if (kept.length === resource.heads?.length) return
+      setHeads(resource, kept)
+      resource.incomplete.delete(head.generation)
+      for (const transfer of resource.transfers) {
+        if (transfer.generation === head.generation) transfer.fill?.stopStoring()
+      }
+      dropGeneration(resource, head.generation)
+    },
+
+    reading(resource, generation) {
+      resource.users++
+      resource.reading.set(generation, (resource.reading.get(generation) ?? 0) + 1)
+      return () => {
+        const count = resource.reading.get(generation)! - 1
+        if (count > 0) resource.reading.set(generation, count)
+        else {
+          resource.reading.delete(generation)
+          dropIfUnused(resource, generation)
+        }
+        resource.users--
+        releaseIfIdle(resource)
+      }
+    },
+
+    transferEnded(resource, transfer) {
+      resource.transfers.delete(transfer)
+      dropIfUnused(resource, transfer.generation)
+      releaseIfIdle(resource)
+    },
+
+    purge(key) {
+      const resource = active.get(key)
+      if (resource) cutOff(resource)
+      return store.drop(key)
+    },
+
+    purgeAll() {
+      for (const resource of active.values()) cutOff(resource)
+      return store.clear()
+    },
+  }
+}
+
+/** Whether a response is being sent from a generation, or a transfer still brings it. */
+function inUse(resource: Resource, generation: number): boolean {
+  if (resource.reading.has(generation)) return true
+  for (const transfer of resource.transfers) if (transfer.generation === generation) return true
+  return false
+}
+
+function sameVariant(a: Head, b: Head): boolean {
+  return (
+    a.varyKey === b.varyKey &&
+    a.vary.length === b.vary.length &&
+    a.vary.every((name, i) => name === b.vary[i])
+  )
+}
+
+/** Names the variant that a request will probably get, by what the newest stored head varies on. */
+export function variantGuess(heads: readonly Head[], request: FieldList): string {
+  const newest = heads.at(-1)
+  return newest && newest.vary.length > 0 ? varyKey(newest.vary, request) : ''
+}

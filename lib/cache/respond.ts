@@ -1,0 +1,175 @@
+import { randomBytes } from 'node:crypto'
+import { fieldValue } from '../semantics/fields.ts'
+import { ageAt } from '../semantics/freshness.ts'
+import {
+  type ByteRange,
+  closing,
+  contentRange,
+  multipartLength,
+  parseRange,
+  partHeader,
+  unsatisfiedRange,
+} from '../semantics/ranges.ts'
+import {
+  type CacheStatusInput,
+  cacheStatus,
+  notModifiedFields,
+  responseFields,
+} from '../semantics/response-fields.ts'
+import type { FieldList, Head } from '../semantics/types.ts'
+import { ifRangeAllows, preconditions } from '../semantics/validators.ts'
+import { sliceIndex } from '../slices/arithmetic.ts'
+import type { Fill, FillReader } from '../slices/fill.ts'
+import { sendRange } from '../slices/reader.ts'
+import type { Context, Exchange } from './context.ts'
+import type { ResponseSource } from './source.ts'
+
+/** How a response came about. */
+export interface Answer {
+  head: Head
+  /** X-Cache. */
+  result: 'HIT' | 'MISS' | 'STALE' | 'REVALIDATED' | 'EXPIRED' | 'BYPASS'
+  status: CacheStatusInput
+  /** The fields as just received from the origin; null = those of the stored head, with Age. */
+  received: FieldList | null
+}
+
+/** What of a representation is sent, and how. */
+interface Selection {
+  status: number
+  ranges: readonly ByteRange[]
+  /** Non-null for several ranges. */
+  boundary: string | null
+  /** Bytes of the whole body; null = unknown, chunked. */
+  bodyLength: number | null
+  extra: FieldList
+}
+
+/** Answers 304 or 412 when the request's conditions say so (RFC 9110 section 13.2); true = answered. */
+export function answerPreconditions(exchange: Exchange, answer: Answer): boolean {
+  const { head } = answer
+  if (head.status !== 200) return false
+  const verdict = preconditions(head, exchange.method, exchange.fields)
+  if (verdict === 'proceed') return false
+  if (verdict === 'not-modified') {
+    sendHead(exchange, answer.result, 304, notModifiedFields(head, cacheFields(answer)))
+  } else {
+    sendHead(exchange, answer.result, 412, [...ownFields(answer), 'Content-Length', '0'])
+  }
+  exchange.res.end()
+  return true
+}
+
+/** Decides what part of the representation a request gets. */
+export function select(exchange: Exchange, head: Head): Selection {
+  const { length } = head
+  const whole: Selection = {
+    status: head.status,
+    ranges: length === 0 ? [] : [{ first: 0, last: length === null ? Number.POSITIVE_INFINITY : length - 1 }],
+    boundary: null,
+    bodyLength: length,
+    extra: [],
+  }
+  const ranged = exchange.method === 'GET' && head.status === 200 && length !== null
+  const value = ranged ? fieldValue(exchange.fields, 'range') : undefined
+  if (value === undefined || length === null || !ifRangeAllows(head, exchange.fields)) return whole
+  const decision = parseRange(value, length)
+  if (decision.kind === 'none') return whole
+  if (decision.kind === 'unsatisfiable') {
+    return {
+      ...whole,
+      status: 416,
+      ranges: [],
+      bodyLength: 0,
+      extra: ['Content-Range', unsatisfiedRange(length)],
+    }
+  }
+  const { ranges } = decision
+  if (ranges.length === 1) {
+    const { first, last } = ranges[0]
+    const extra = ['Content-Range', contentRange(first, last, length)]
+    return { status: 206, ranges, boundary: null, bodyLength: last - first + 1, extra }
+  }
+  const boundary = randomBytes(12).toString('hex')
+  const bodyLength = multipartLength(boundary, fieldValue(head.fields, 'content-type'), ranges, length)
+  return { status: 206, ranges, boundary, bodyLength, extra: [] }
+}
+
+/**
+ * Sends a response whose first bytes are at hand (in a store, or coming by the fill).
+ *
+ * @throws when the bytes cannot be had any more: the connection must then be cut (invariant 1)
+ */
+export async function sendSelection(
+  exchange: Exchange,
+  answer: Answer,
+  selection: Selection,
+  source: ResponseSource,
+  first?: { fill: Fill; reader: FillReader },
+): Promise<void> {
+  const { head } = answer
+  const { res, sink } = exchange
+  const { ranges, boundary, bodyLength } = selection
+  let fields = answer.received
+    ? [...answer.received, ...ownFields(answer)]
+    : responseFields(head, cacheFields(answer))
+  const contentType = fieldValue(head.fields, 'content-type')
+  if (boundary) {
+    fields = withoutContentType(fields)
+    fields.push('Content-Type', `multipart/byteranges; boundary=${boundary}`)
+  }
+  fields.push(...selection.extra)
+  const bodiless = exchange.method === 'HEAD' || selection.status === 204 || selection.status === 304
+  if (bodyLength !== null && selection.status !== 204) fields.push('Content-Length', String(bodyLength))
+  sendHead(exchange, answer.result, selection.status, fields)
+  if (bodiless || ranges.length === 0) {
+    first?.reader.detach()
+    res.end()
+    return
+  }
+  // Node keeps the head back until there is a body byte: an origin that thinks must not hold up the head.
+  if (first && !first.reader.peek()) res.flushHeaders()
+  let following = first
+  for (const range of ranges) {
+    if (boundary) sink.write(partHeader(boundary, contentType, range, head.length!))
+    if (!(await sendRange(source, range, sink, following))) return
+    following = undefined
+  }
+  if (boundary) sink.write(closing(boundary))
+  res.end()
+}
+
+/** Where the first byte of a selection is: which slice a response must have before its head may be sent. */
+export function firstSlice(context: Context, selection: Selection): number {
+  return sliceIndex(selection.ranges[0].first, context.sliceSize)
+}
+
+export function sendHead(exchange: Exchange, result: string, status: number, fields: FieldList): void {
+  exchange.result = result
+  exchange.onHead()
+  exchange.res.writeHead(status, fields)
+}
+
+/** What we add to a response, without the stored fields. */
+function ownFields(answer: Answer): FieldList {
+  return responseFields({ ...answer.head, fields: [] }, cacheFields(answer))
+}
+
+function cacheFields(answer: Answer) {
+  const now = Date.now()
+  const { head, received, status } = answer
+  const ttl = Math.floor((head.freshUntil - now) / 1000)
+  return {
+    age: received ? null : ageAt(head, now),
+    xCache: answer.result,
+    cacheStatus: cacheStatus(status.hit || status.stored ? { ...status, ttl } : status),
+  }
+}
+
+function withoutContentType(fields: FieldList): FieldList {
+  const kept: FieldList = []
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i].toLowerCase() !== 'content-type') kept.push(fields[i], fields[i + 1])
+  }
+  return kept
+}

@@ -1,0 +1,46 @@
+import type { ResponseHandler, UpstreamRequest } from '../upstream/origin.ts'
+import { mayRetry, retryDelay } from '../upstream/retry.ts'
+import type { Context } from './context.ts'
+
+/**
+ * Sends a request; an idempotent one without a body again when the connection failed before there was an answer:
+ * at most `max_retries` times, after a jittered pause, and within the budget that all requests share.
+ *
+ * @returns stops the request or the pause before the next attempt; no event follows
+ */
+export function sendWithRetries(
+  context: Context,
+  request: UpstreamRequest,
+  handler: ResponseHandler,
+  idempotent = true,
+): () => void {
+  const { counters, origin, budget, maxRetries } = context
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+  let transfer = attempt(1)
+
+  function attempt(number: number) {
+    counters.subrequests++
+    return origin.send(request, {
+      response(response, sender) {
+        counters.originFailuresInARow = 0
+        return handler.response(response, sender)
+      },
+      failed(error) {
+        counters.subrequestFailures++
+        counters.originFailuresInARow++
+        if (!mayRetry(error, number, maxRetries, idempotent) || !budget.spend()) return handler.failed(error)
+        counters.subrequestRetries++
+        timer = setTimeout(() => {
+          if (!stopped) transfer = attempt(number + 1)
+        }, retryDelay(number))
+      },
+    })
+  }
+
+  return () => {
+    stopped = true
+    clearTimeout(timer)
+    transfer.abort(new Error('nobody waits for this answer any more'))
+  }
+}

@@ -1,0 +1,143 @@
+import { FILL_FIELDS } from '../semantics/request-fields.ts'
+import type { Head } from '../semantics/types.ts'
+import { combinable, sameRepresentation, validatorsOf } from '../semantics/validators.ts'
+import { type Run, runBytes, sliceIndex } from '../slices/arithmetic.ts'
+import type { Fill } from '../slices/fill.ts'
+import { extentOf, rangeField } from '../upstream/extent.ts'
+import { WrongAnswer } from '../upstream/failure.ts'
+import type { BodyHandler, Transfer, UpstreamResponse } from '../upstream/origin.ts'
+import type { Context, Exchange } from './context.ts'
+import { countingHandler, startFill } from './fetch.ts'
+import type { Resource, SliceTransfer } from './resource.ts'
+import { sendWithRetries } from './send.ts'
+
+/** A reader waits for a fill that is at most this many slices behind it, and fetches from its own place otherwise. */
+const JOIN_SLICES = 2
+
+const IGNORE: BodyHandler = { data() {}, finished() {}, failed() {} }
+
+/** The origin no longer has the representation that a response was begun with. */
+export class RepresentationChanged extends Error {
+  override name = 'RepresentationChanged'
+}
+
+/** Whether missing slices of a head can be fetched by themselves, and trusted to belong to it. */
+export function canFetchSlices(head: Head): boolean {
+  return head.length !== null && combinable(head)
+}
+
+/** The transfer that brings the byte at `offset` soon enough, if one is under way. */
+export function transferAt(
+  context: Context,
+  resource: Resource,
+  exchange: Exchange,
+  head: Head,
+  offset: number,
+): SliceTransfer | undefined {
+  const { sliceSize } = context
+  const patient = !canFetchSlices(head) || !exchange.sliceable
+  for (const transfer of resource.transfers) {
+    if (!comesBy(transfer, head.generation, sliceIndex(offset, sliceSize))) continue
+    const { fill } = transfer
+    if (fill && !fill.covers(offset)) continue
+    const at = fill ? fill.produced : transfer.run.from * sliceSize
+    if (patient || offset - at <= JOIN_SLICES * sliceSize) return transfer
+  }
+  return undefined
+}
+
+function comesBy(transfer: SliceTransfer, generation: number, index: number): boolean {
+  return transfer.generation === generation && index >= transfer.run.from && index <= transfer.run.to
+}
+
+/** Whether a slice need not be fetched: a store has it, or a transfer under way will bring it. */
+export function isPresent(context: Context, resource: Resource, head: Head, index: number): boolean {
+  if (context.store.hasSlice(resource.key, head.generation, index)) return true
+  for (const transfer of resource.transfers) {
+    if (!comesBy(transfer, head.generation, index)) continue
+    const { fill } = transfer
+    if (!fill || fill.covers(index * context.sliceSize)) return true
+  }
+  return false
+}
+
+/**
+ * Asks the origin for a run of slices, one upstream request for the run, and registers it before it is
+ * sent, so that whoever wants one of these slices meanwhile waits for this one (invariant 6).
+ */
+export function openTransfer(
+  context: Context,
+  resource: Resource,
+  exchange: Exchange,
+  head: Head,
+  run: Run,
+): SliceTransfer {
+  const { counters, resources, sliceSize } = context
+  const bytes = runBytes(run, sliceSize, head.length)
+  const asked = exchange.sliceable ? { first: bytes.first, last: bytes.last } : null
+  const { promise, resolve, reject } = Promise.withResolvers<Fill>()
+  promise.catch(() => {}) // a run that was opened ahead may fail before anybody waits for it
+  const transfer: SliceTransfer = { generation: head.generation, run, fill: null, ready: promise }
+  const { epoch } = resource
+
+  // Others that would come by this run later leave it to this one.
+  for (const other of resource.transfers) {
+    if (comesBy(other, head.generation, run.from)) other.fill?.truncate(bytes.first)
+  }
+  resource.transfers.add(transfer)
+  exchange.subrequests++
+
+  const fields = context.upstreamFields(exchange, SLICE_DECISION)
+  if (head.acceptEncoding !== null) fields.push('Accept-Encoding', head.acceptEncoding)
+  if (asked) {
+    fields.push('Range', rangeField(asked))
+    const validator = head.etag && !head.etag.startsWith('W/') ? head.etag : head.lastModified
+    if (validator) fields.push('If-Range', validator)
+  }
+  sendWithRetries(
+    context,
+    { method: 'GET', path: exchange.target.path, fields, body: null },
+    { response: accept, failed: (error) => fail(error) },
+  )
+
+  function fail(error: Error): void {
+    exchange.subrequests--
+    resources.transferEnded(resource, transfer)
+    reject(error)
+  }
+
+  function accept(response: UpstreamResponse, sender: Transfer): BodyHandler {
+    const { status, fields: received } = response
+    const extent = extentOf(response, 'GET', asked)
+    const partOfIt =
+      (status === 200 || status === 206) &&
+      extent !== undefined &&
+      (extent.length === null || extent.length === head.length) &&
+      sameRepresentation(head, validatorsOf(received, head.length))
+    if (!extent || !partOfIt) {
+      sender.abort(new WrongAnswer('not the representation that was asked for'))
+      if (status >= 500) {
+        counters.subrequestFailures++
+        fail(new Error(`the origin answered ${status}`))
+      } else {
+        counters.identityRefusals++
+        if (resource.epoch === epoch) resources.forget(resource, head)
+        fail(new RepresentationChanged(`the origin answered ${status} with another representation`))
+      }
+      return IGNORE
+    }
+    // An origin that ignores Range sends everything from the first byte: it is cut all the same.
+    extent.end ??= head.length
+    const fill = startFill(context, resource, head, sender, extent, () => exchange.subrequests--, transfer)
+    transfer.fill = fill
+    if (resource.epoch !== epoch || !resource.heads?.some((known) => known.generation === head.generation)) {
+      fill.stopStoring()
+    }
+    resolve(fill)
+    return countingHandler(context, fill)
+  }
+
+  return transfer
+}
+
+const SLICE_DECISION: ReadonlySet<string> = new Set([...FILL_FIELDS, 'accept-encoding'])

@@ -1,0 +1,139 @@
+import type { Head } from '../semantics/types.ts'
+import { sliceIndex } from '../slices/arithmetic.ts'
+import type { Fill } from '../slices/fill.ts'
+import type { SliceSource } from '../slices/reader.ts'
+import type { Slice } from '../stores/store.ts'
+import { retryDelay } from '../upstream/retry.ts'
+import type { Context, Exchange } from './context.ts'
+import type { Resource } from './resource.ts'
+import { canFetchSlices, isPresent, openTransfer, transferAt } from './slice-transfers.ts'
+
+export type Tier = 'l1' | 'l2'
+
+export interface ResponseSource extends SliceSource {
+  /** The tier that has the slice, 'l1' or 'l2', after making it available; undefined when no store has it. */
+  open(index: number): Tier | undefined | Promise<Tier | undefined>
+  /** Lets go of transfers that were opened ahead. */
+  close(): void
+}
+
+/** Where one response finds the slices of a stored representation. */
+export function createSource(
+  context: Context,
+  resource: Resource,
+  exchange: Exchange,
+  head: Head,
+): ResponseSource {
+  const { store, sliceSize, counters } = context
+  const { key } = resource
+  const { generation } = head
+  const objectBytes = head.length ?? 0
+  const ahead: (() => void)[] = []
+  // A slice that was read from disk to open the response, for which memory may have no room.
+  let opened: { index: number; slice: Slice } | null = null
+
+  function fromDisk(index: number): Slice | undefined | Promise<Slice | undefined> {
+    return store.l2Slice(key, generation, index, objectBytes)
+  }
+
+  /** The run of missing slices from `index` on, at most to `lastIndex`. */
+  function runFrom(index: number, lastIndex: number) {
+    let to = index
+    while (to < lastIndex && !isPresent(context, resource, head, to + 1)) to++
+    return { from: index, to }
+  }
+
+  /** Opens the next runs of missing slices too, within what one response may have open at once. */
+  function openAhead(after: number, lastIndex: number): void {
+    let index = after
+    while (exchange.subrequests < context.maxConcurrentSubrequests) {
+      while (index <= lastIndex && isPresent(context, resource, head, index)) index++
+      if (index > lastIndex) return
+      const run = runFrom(index, lastIndex)
+      const transfer = openTransfer(context, resource, exchange, head, run)
+      transfer.ready.then(
+        (fill) => ahead.push(fill.hold()),
+        () => {},
+      )
+      index = run.to + 1
+    }
+  }
+
+  return {
+    sliceSize,
+    get length() {
+      return head.length
+    },
+
+    open(index) {
+      if (store.l1Slice(key, generation, index)) return 'l1'
+      const found = fromDisk(index)
+      return found instanceof Promise ? found.then(keep) : keep(found)
+
+      function keep(slice: Slice | undefined): Tier | undefined {
+        if (!slice) return undefined
+        opened = { index, slice }
+        return 'l2'
+      }
+    },
+
+    fromMemory(index) {
+      if (opened) {
+        const { slice, index: at } = opened
+        opened = null
+        if (at === index) return slice
+      }
+      return store.l1Slice(key, generation, index)
+    },
+
+    fromDisk,
+
+    fillAt(offset, last) {
+      const joined = transferAt(context, resource, exchange, head, offset)
+      if (joined) return joined.ready
+      if (!canFetchSlices(head)) {
+        return Promise.reject(new Error('a slice is missing and cannot be fetched by itself'))
+      }
+      const lastIndex = sliceIndex(Math.min(last, head.length! - 1), sliceSize)
+      const run = exchange.sliceable
+        ? runFrom(sliceIndex(offset, sliceSize), lastIndex)
+        : { from: 0, to: sliceIndex(head.length! - 1, sliceSize) }
+      const transfer = openTransfer(context, resource, exchange, head, run)
+      if (exchange.sliceable) openAhead(run.to + 1, lastIndex)
+      return transfer.ready
+    },
+
+    async afterFailure(error) {
+      exchange.heals++
+      const hopeless = !canFetchSlices(head) || exchange.heals > context.maxRetries || !context.budget.spend()
+      if (hopeless) throw error
+      counters.healedTransfers++
+      await new Promise((resolve) => setTimeout(resolve, retryDelay(exchange.heals)))
+    },
+
+    served(bytes) {
+      counters.bytesFromCache += bytes
+    },
+
+    close() {
+      for (const release of ahead) release()
+    },
+  }
+}
+
+/** The source of a response of which nothing is stored: the one fill that the client came with. */
+export function passingSource(context: Context, fill: Fill): ResponseSource {
+  return {
+    sliceSize: context.sliceSize,
+    get length() {
+      return fill.state === 'complete' ? fill.end : null
+    },
+    open: () => undefined,
+    fromMemory: () => undefined,
+    fromDisk: () => undefined,
+    fillAt: () => Promise.reject(fill.error ?? new Error('the transfer no longer has these bytes')),
+    afterFailure: (error) => Promise.reject(error),
+    served() {},
+    close() {},
+  }
+}

@@ -1,0 +1,103 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { fieldValue, fieldValues } from '../semantics/fields.ts'
+import { parseTarget } from '../semantics/key.ts'
+import type { FieldList } from '../semantics/types.ts'
+import { describeFailure } from '../upstream/failure.ts'
+import type { OriginOptions } from '../upstream/origin.ts'
+import type { Context, Exchange } from './context.ts'
+
+const NOTHING: ReadonlySet<string> = new Set()
+
+/**
+ * Forwards a request to change the protocol (RFC 9110 section 7.8), WebSocket above all, and then the bytes of
+ * both sides. What the client sent behind its request goes on only after the origin has agreed: before, it
+ * could be a smuggled request (CVE-2026-2833).
+ */
+export function forwardUpgrade(
+  context: Context,
+  options: { origin: OriginOptions },
+  req: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  const { counters, origin } = context
+  counters.requests++
+  counters.bypass++
+  const parsed = parseTarget(req.method!, req.url!, fieldValues(req.rawHeaders, 'host')[0], 'http')
+  socket.on('error', () => socket.destroy())
+  if (!parsed.ok)
+    return void socket.end(`HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n${parsed.reason}\n`)
+
+  const fields = context.upstreamFields(
+    { req, fields: req.rawHeaders, target: parsed } as unknown as Exchange,
+    NOTHING,
+  )
+  fields.push('Connection', 'Upgrade', 'Upgrade', fieldValue(req.rawHeaders, 'upgrade') ?? 'websocket')
+  const send = origin.url.protocol === 'https:' ? httpsRequest : httpRequest
+  const upstream = send({
+    host: origin.url.hostname.replace(/^\[|\]$/g, ''),
+    port: origin.url.port || (origin.url.protocol === 'https:' ? 443 : 80),
+    method: req.method,
+    path: parsed.path,
+    headers: fields,
+    setDefaultHeaders: false,
+    rejectUnauthorized: options.origin.tlsVerify,
+    timeout: options.origin.connectTimeout,
+    agent: false,
+  } as Parameters<typeof httpRequest>[0])
+  counters.subrequests++
+
+  upstream.on('upgrade', (response, peer, early) => {
+    upstream.setTimeout(0)
+    socket.write(statusLine(response) + lines(response.rawHeaders))
+    if (early.length > 0) socket.write(early)
+    if (head.length > 0) peer.write(head)
+    tunnel(socket, peer)
+  })
+  upstream.on('response', (response) => {
+    // The origin did not agree: its answer is passed on and the connection closed, as its framing may be hop by hop.
+    const kept = response.rawHeaders.filter((_, i, all) => !CONNECTION.test(all[i - (i % 2)]))
+    socket.write(`${statusLine(response)}${lines([...kept, 'Connection', 'close'])}`)
+    response.pipe(socket)
+    response.on('error', () => socket.destroy())
+  })
+  upstream.on('timeout', () => upstream.destroy(Object.assign(new Error('timeout'), { code: 'ETIMEDOUT' })))
+  upstream.on('error', (error) => {
+    counters.subrequestFailures++
+    const { status, type } = describeFailure(error)
+    const reason = status === 504 ? 'Gateway Timeout' : 'Bad Gateway'
+    if (socket.writable) {
+      socket.end(
+        `HTTP/1.1 ${status} ${reason}\r\nProxy-Status: slicestream; error=${type}\r\nConnection: close\r\n\r\n`,
+      )
+    }
+  })
+  socket.on('close', () => upstream.destroy())
+  upstream.end()
+}
+
+const CONNECTION = /^(?:connection|keep-alive|transfer-encoding)$/i
+
+function statusLine(response: IncomingMessage): string {
+  return `HTTP/1.1 ${response.statusCode} ${response.statusMessage}\r\n`
+}
+
+function lines(fields: FieldList): string {
+  let text = ''
+  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`
+  return `${text}\r\n`
+}
+
+function tunnel(client: Duplex, peer: Duplex): void {
+  client.pipe(peer)
+  peer.pipe(client)
+  for (const [from, to] of [
+    [client, peer],
+    [peer, client],
+  ]) {
+    from.on('error', () => to.destroy())
+    from.on('close', () => to.destroy())
+  }
+}

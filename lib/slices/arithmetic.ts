@@ -1,0 +1,54 @@
+import type { ByteRange } from '../semantics/ranges.ts'
+
+/**
+ * Slice arithmetic. Slice `i` of a representation of `length` bytes holds `[i*S, min((i+1)*S, length))`.
+ * Offsets and lengths are bytes; ranges are inclusive at both ends, as in RFC 9110 section 14.1.
+ */
+
+/** A run of neighbouring slices, inclusive. */
+export interface Run {
+  from: number
+  to: number
+}
+
+export function sliceIndex(offset: number, sliceSize: number): number {
+  return Math.floor(offset / sliceSize)
+}
+
+/** Number of slices of a representation; 0 for an empty one. */
+export function sliceCount(length: number, sliceSize: number): number {
+  return Math.ceil(length / sliceSize)
+}
+
+/** Bytes that slice `index` holds; the last one may be short. */
+export function sliceLength(index: number, sliceSize: number, length: number): number {
+  return Math.min(sliceSize, length - index * sliceSize)
+}
+
+/** The bytes of a run of slices, cut at the end of the representation when its length is known. */
+export function runBytes(run: Run, sliceSize: number, length: number | null): ByteRange {
+  const last = (run.to + 1) * sliceSize - 1
+  return { first: run.from * sliceSize, last: length === null ? last : Math.min(last, length - 1) }
+}
+
+/** The slices that hold a range of bytes. */
+export function coveringRun(range: ByteRange, sliceSize: number): Run {
+  return { from: sliceIndex(range.first, sliceSize), to: sliceIndex(range.last, sliceSize) }
+}
+
+/** The missing slices between `from` and `to`, as maximal runs in ascending order: one upstream request each. */
+export function missingRuns(from: number, to: number, has: (index: number) => boolean): Run[] {
+  const runs: Run[] = []
+  let open: Run | null = null
+  for (let index = from; index <= to; index++) {
+    if (has(index)) {
+      open = null
+    } else if (open) {
+      open.to = index
+    } else {
+      open = { from: index, to: index }
+      runs.push(open)
+    }
+  }
+  return runs
+}

@@ -1,0 +1,327 @@
+import type { Slice } from '../stores/store.ts'
+import { sliceIndex } from './arithmetic.ts'
+import type { FillMemory } from './fill-memory.ts'
+import { createSegments } from './segments.ts'
+
+/** How far a fill runs ahead of its fastest reader before the upstream is paused, in bytes. */
+export const FILL_WINDOW = 64 * 1024
+/** How far behind the newest byte a fill keeps bytes for readers that are a little slower, in bytes. */
+const KEPT_BEHIND = 256 * 1024
+/** A fill that lost its readers is finished all the same when at most this share of it is missing … */
+const NEARLY_DONE_SHARE = 0.1
+/** … and at most this many bytes (or one slice, where slices are larger). */
+const NEARLY_DONE_BYTES = 16 * 1024 * 1024
+
+/** The upstream side of a fill: what produces its bytes. */
+export interface FillSource {
+  pause(): void
+  resume(): void
+  /** Stops the transfer; no more events follow. */
+  abort(reason: Error): void
+}
+
+export interface FillOptions {
+  source: FillSource
+  sliceSize: number
+  /** Absolute offset of the first byte that will arrive. */
+  start: number
+  /** Absolute offset after the last byte; null when only the end of the transfer will tell. */
+  end: number | null
+  /** Length of the complete representation; null while unknown. */
+  length: number | null
+  /** Takes each finished slice; null = nothing of this fill is stored. */
+  store: ((index: number, slice: Slice) => void) | null
+  memory: FillMemory
+  /** Called for each slice that could not be kept for want of memory. */
+  onLost(): void
+  /** Called once when the fill has ended, however it did. */
+  onSettled(fill: Fill): void
+}
+
+/** A place in a fill from which one reader takes its bytes. */
+export interface FillReader {
+  /** Absolute offset of the next byte that this reader wants. */
+  readonly offset: number
+  /** The next bytes, when they are in memory. The reader moves on by `advance`. */
+  peek(): Buffer | undefined
+  advance(bytes: number): void
+  /** Resolves when there is something new: bytes, the end, a failure, or `detach`. */
+  changed(): Promise<void>
+  detach(): void
+}
+
+export type FillState = 'running' | 'complete' | 'failed' | 'abandoned'
+
+/** One upstream transfer in progress, producing a run of slices that many readers may follow. */
+export interface Fill {
+  readonly state: FillState
+  readonly error: Error | null
+  readonly start: number
+  /** Absolute offset after the last byte; null while unknown. */
+  readonly end: number | null
+  /** Absolute offset after the newest byte. */
+  readonly produced: number
+  /** Whether a reader at `offset` can be served by this fill, now or when it has come so far. */
+  covers(offset: number): boolean
+  attach(offset: number): FillReader
+  /** Keeps the fill alive for readers that are about to attach; call the result once. */
+  hold(): () => void
+  /** The fill is wanted to its end, readers or not. */
+  finishAlone(): void
+  /** Ends the fill early, at a slice boundary that others fetch from on. No effect on what is already produced. */
+  truncate(end: number): void
+  /** From now on nothing is stored: the representation was purged or replaced. */
+  stopStoring(): void
+  /** Gives up storing the slice that is in the making, to free its memory. */
+  shed(): void
+  data(chunk: Buffer): void
+  finished(): void
+  failed(error: Error): void
+}
+
+interface ReaderState {
+  offset: number
+  wake: (() => void) | null
+}
+
+export function createFill(options: FillOptions): Fill {
+  const { source, sliceSize, start, length, memory } = options
+  const segments = createSegments(start, sliceSize)
+  const readers = new Set<ReaderState>()
+  let state: FillState = 'running'
+  let error: Error | null = null
+  let end = options.end
+  let store = options.store
+  let paused = false
+  let fastest = start
+  let holds = 0
+  let wanted = false
+  let abandonAt = Number.POSITIVE_INFINITY
+  // The slice in the making. A first slice that does not start at its boundary cannot become whole.
+  let sliceStart = start
+  let keeping = store !== null && start % sliceSize === 0
+  let reserved = 0
+
+  function wakeAll(): void {
+    for (const reader of readers) {
+      const wake = reader.wake
+      if (wake) {
+        reader.wake = null
+        wake()
+      }
+    }
+  }
+
+  function settle(next: FillState, reason: Error | null): void {
+    if (state !== 'running') return
+    state = next
+    error = reason
+    release()
+    memory.paused.delete(fill)
+    options.onSettled(fill)
+    wakeAll()
+  }
+
+  function release(): void {
+    memory.used -= reserved
+    reserved = 0
+  }
+
+  function setPaused(next: boolean): void {
+    if (next === paused || state !== 'running') return
+    paused = next
+    if (paused) {
+      memory.paused.add(fill)
+      source.pause()
+    } else {
+      memory.paused.delete(fill)
+      source.resume()
+    }
+  }
+
+  /** Invariant 5: the pace is that of the fastest reader; without readers it is free. */
+  function setPace(): void {
+    setPaused((readers.size > 0 || (holds > 0 && !wanted)) && segments.end - fastest > FILL_WINDOW)
+  }
+
+  function forgetOld(): void {
+    let before = segments.end - KEPT_BEHIND
+    if (readers.size === 0) before = holds > 0 && !wanted ? start : segments.end
+    else if (readers.size === 1) for (const only of readers) before = Math.min(only.offset, segments.end)
+    else before = Math.min(before, fastest)
+    segments.dropBefore(keeping ? Math.min(before, sliceStart) : before)
+  }
+
+  /** Hands over every slice that has become whole, and begins the next. */
+  function cutSlices(isEnd: boolean): void {
+    for (;;) {
+      const boundary = (sliceIndex(sliceStart, sliceSize) + 1) * sliceSize
+      const last = isEnd || segments.end === length
+      const sliceEnd = segments.end >= boundary ? boundary : last ? segments.end : 0
+      if (sliceEnd === 0 || sliceEnd === sliceStart) return
+      if (keeping && store) {
+        const index = sliceIndex(sliceStart, sliceSize)
+        store(index, { length: sliceEnd - sliceStart, segments: segments.between(sliceStart, sliceEnd) })
+      }
+      release()
+      sliceStart = sliceEnd
+      keeping = store !== null
+    }
+  }
+
+  function nobodyWants(): void {
+    if (state !== 'running' || readers.size > 0 || holds > 0 || wanted) return
+    const remaining = end === null ? sliceSize : end - segments.end
+    const span = end === null ? 0 : end - start
+    const limit = Math.max(sliceSize, Math.min(NEARLY_DONE_BYTES, span * NEARLY_DONE_SHARE))
+    if (store === null || remaining > limit) return abandon()
+    // Of a transfer whose end nobody knows, one slice more may come.
+    if (end === null) abandonAt = segments.end + sliceSize
+    setPaused(false)
+  }
+
+  function abandon(): void {
+    const reason = new Error('nobody wants this transfer any more')
+    settle('abandoned', reason)
+    source.abort(reason)
+  }
+
+  function attach(offset: number): FillReader {
+    const reader: ReaderState = { offset, wake: null }
+    readers.add(reader)
+    abandonAt = Number.POSITIVE_INFINITY
+    if (offset > fastest) fastest = offset
+    setPace()
+    return {
+      get offset() {
+        return reader.offset
+      },
+      peek: () => segments.at(reader.offset),
+      advance(bytes) {
+        reader.offset += bytes
+        if (reader.offset > fastest) fastest = reader.offset
+        if (!readers.has(reader)) return
+        forgetOld()
+        if (paused) setPace()
+      },
+      changed: () =>
+        new Promise((resolve) => {
+          if (state !== 'running' || !readers.has(reader) || reader.offset < segments.end) return resolve()
+          reader.wake = resolve
+        }),
+      detach() {
+        if (!readers.delete(reader)) return
+        reader.wake?.()
+        reader.wake = null
+        if (state !== 'running') return
+        if (reader.offset === fastest) {
+          fastest = start
+          for (const other of readers) if (other.offset > fastest) fastest = other.offset
+        }
+        if (readers.size === 0) nobodyWants()
+        else setPace()
+      },
+    }
+  }
+
+  const fill: Fill = {
+    get state() {
+      return state
+    },
+    get error() {
+      return error
+    },
+    start,
+    get end() {
+      return end
+    },
+    get produced() {
+      return segments.end
+    },
+
+    covers(offset) {
+      if (offset < segments.start || (end !== null && offset >= end)) return false
+      return state === 'running' || offset < segments.end
+    },
+
+    attach,
+
+    hold() {
+      holds++
+      let held = true
+      return () => {
+        if (!held) return
+        held = false
+        holds--
+        if (holds === 0 && readers.size === 0) nobodyWants()
+      }
+    },
+
+    finishAlone() {
+      wanted = true
+      setPace()
+    },
+
+    truncate(at) {
+      if (state !== 'running' || at < segments.end || (end !== null && at >= end)) return
+      end = at
+      if (segments.end === at) fill.finished()
+    },
+
+    stopStoring() {
+      store = null
+      keeping = false
+      release()
+    },
+
+    shed() {
+      if (keeping) options.onLost()
+      keeping = false
+      release()
+      forgetOld()
+    },
+
+    data(chunk) {
+      if (state !== 'running') return
+      const rest = end === null ? chunk.length : end - segments.end
+      const truncated = end !== options.end
+      if (chunk.length > rest && !truncated) {
+        const reason = new Error('the body is longer than its stated length')
+        settle('failed', reason)
+        source.abort(reason)
+        return
+      }
+      const bytes = chunk.length > rest ? chunk.subarray(0, rest) : chunk
+      if (keeping) {
+        if (memory.reserve(bytes.length)) reserved += bytes.length
+        else fill.shed()
+      }
+      segments.append(bytes)
+      cutSlices(false)
+      forgetOld()
+      setPace()
+      if (truncated && segments.end === end) {
+        settle('complete', null)
+        source.abort(new Error('the rest of this transfer is being fetched elsewhere'))
+        return
+      }
+      if (segments.end >= abandonAt) return abandon()
+      wakeAll()
+    },
+
+    finished() {
+      if (state !== 'running') return
+      // Invariant 1: a transfer that ended before its length is a failed one.
+      if (end !== null && segments.end < end)
+        return fill.failed(new Error('the body ended before its length'))
+      if (end === null) end = segments.end
+      cutSlices(end === options.end || options.end === null)
+      settle('complete', null)
+    },
+
+    failed(reason) {
+      settle('failed', reason)
+    },
+  }
+  return fill
+}

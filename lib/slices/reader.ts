@@ -1,0 +1,137 @@
+import type { ByteRange } from '../semantics/ranges.ts'
+import type { Slice } from '../stores/store.ts'
+import { sliceIndex } from './arithmetic.ts'
+import type { Fill, FillReader } from './fill.ts'
+
+/** Where a response's bytes go. */
+export interface Sink {
+  /** False = wait for `drained()` before the next one. */
+  write(bytes: Buffer): boolean
+  /** Resolves when more may be written, also when the client has gone. */
+  drained(): Promise<void>
+  /** Calls back once when the client has gone; the result takes the callback back. */
+  onGone(callback: () => void): () => void
+  readonly gone: boolean
+}
+
+/** Where a reader finds the slices of one representation. */
+export interface SliceSource {
+  readonly sliceSize: number
+  /** Length of the representation in bytes; null while a transfer that does not say is under way. */
+  readonly length: number | null
+  fromMemory(index: number): Slice | undefined
+  fromDisk(index: number): Slice | undefined | Promise<Slice | undefined>
+  /**
+   * A fill that covers `offset`: one under way, else a new one for the run of missing slices up to `last`.
+   * Rejects when the origin fails or no longer has this representation.
+   */
+  fillAt(offset: number, last: number): Promise<Fill>
+  /** A fill failed under the reader: resolves when it may look again (after a pause), rejects when it must give up. */
+  afterFailure(error: Error): Promise<void>
+  /** Told where the bytes of each stored slice came from. */
+  served(bytes: number): void
+}
+
+/**
+ * Sends the bytes `range.first` to `range.last` in order: from memory, else from disk, else from a fill.
+ * A reader that falls behind its fill comes back through the stores; one whose fill fails looks again.
+ *
+ * @param first a place in a fill that the caller has already attached at `range.first`
+ * @returns true when all was sent, false when the client went away
+ * @throws when the bytes cannot be had; the caller must then cut the connection
+ */
+export async function sendRange(
+  source: SliceSource,
+  range: ByteRange,
+  sink: Sink,
+  first?: { fill: Fill; reader: FillReader },
+): Promise<boolean> {
+  let offset = range.first
+  let following = first
+  while (offset <= range.last && !sink.gone) {
+    if (range.last === Number.POSITIVE_INFINITY && source.length !== null && offset >= source.length)
+      return true
+    if (!following) {
+      const index = sliceIndex(offset, source.sliceSize)
+      const slice = source.fromMemory(index) ?? (await source.fromDisk(index))
+      if (slice) {
+        offset += await sendSlice(
+          slice,
+          offset - index * source.sliceSize,
+          range.last - offset + 1,
+          source,
+          sink,
+        )
+        continue
+      }
+      if (sink.gone) return false
+      const fill = await source.fillAt(offset, range.last)
+      if (!fill.covers(offset)) continue
+      following = { fill, reader: fill.attach(offset) }
+    }
+    const { fill, reader } = following
+    await followFill(fill, reader, range.last, sink)
+    offset = reader.offset
+    reader.detach()
+    following = undefined
+    if (fill.state === 'complete' && fill.end !== null && range.last === Number.POSITIVE_INFINITY)
+      return !sink.gone
+    if (fill.error && offset <= range.last && offset >= fill.produced && !sink.gone)
+      await source.afterFailure(fill.error)
+  }
+  return !sink.gone
+}
+
+async function sendSlice(
+  slice: Slice,
+  from: number,
+  wanted: number,
+  source: SliceSource,
+  sink: Sink,
+): Promise<number> {
+  let skip = from
+  let rest = Math.min(wanted, slice.length - from)
+  let sent = 0
+  for (const segment of slice.segments) {
+    if (skip >= segment.length) {
+      skip -= segment.length
+      continue
+    }
+    const bytes = skip === 0 && rest >= segment.length ? segment : segment.subarray(skip, skip + rest)
+    skip = 0
+    rest -= bytes.length
+    sent += bytes.length
+    const more = sink.write(bytes)
+    source.served(bytes.length)
+    if (rest === 0) {
+      if (!more) await sink.drained()
+      break
+    }
+    if (!more) await sink.drained()
+    if (sink.gone) break
+  }
+  return sent
+}
+
+/** Follows a fill until the range, the fill or the client ends, or the reader falls behind what the fill keeps. */
+async function followFill(fill: Fill, reader: FillReader, last: number, sink: Sink): Promise<void> {
+  const forget = sink.onGone(() => reader.detach())
+  try {
+    while (!sink.gone && reader.offset <= last) {
+      const bytes = reader.peek()
+      if (bytes) {
+        const wanted = last - reader.offset + 1
+        const part = bytes.length > wanted ? bytes.subarray(0, wanted) : bytes
+        const more = sink.write(part)
+        reader.advance(part.length)
+        if (!more) await sink.drained()
+      } else if (reader.offset < fill.produced || fill.state !== 'running') {
+        return
+      } else {
+        await reader.changed()
+      }
+    }
+  } finally {
+    forget()
+  }
+}

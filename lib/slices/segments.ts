@@ -1,0 +1,123 @@
+import { MAX_SEGMENT } from '../stores/store.ts'
+
+/** Chunks from this size on are kept as they came; smaller ones are copied together. */
+const ADOPT_FROM = 32 * 1024
+/** Memory for small chunks: the first one exactly, so that a small object wastes nothing, then growing to this. */
+const COPY_SEGMENT = 64 * 1024
+
+/**
+ * Consecutive bytes of a representation in memory, as segments with absolute offsets. No segment crosses
+ * a slice boundary, so that a slice is handed to the stores as the very segments that readers are sent.
+ */
+export interface Segments {
+  /** Absolute offset of the first byte that is still held, and after the last one. */
+  readonly start: number
+  readonly end: number
+  append(chunk: Buffer): void
+  /** What is held from `offset` to the end of the segment that holds it; undefined when nothing is. */
+  at(offset: number): Buffer | undefined
+  /** The segments of `[first, end)`, which must be held. */
+  between(first: number, end: number): Buffer[]
+  /** Forgets whole segments before `offset`. */
+  dropBefore(offset: number): void
+}
+
+export function createSegments(start: number, sliceSize: number): Segments {
+  let offsets: number[] = []
+  let buffers: Buffer[] = []
+  let head = 0 // index of the first segment that is held: shift() on every segment would be quadratic
+  let end = start
+  let room: Buffer | null = null // tail segment's memory, while small chunks are being copied into it
+
+  function push(bytes: Buffer): void {
+    offsets.push(end)
+    buffers.push(bytes)
+    end += bytes.length
+  }
+
+  /** Small chunks grow the last segment in place; what readers hold of it stays valid, because bytes only follow. */
+  function copyIn(bytes: Buffer): void {
+    let from = 0
+    while (from < bytes.length) {
+      const last = buffers.length - 1
+      const used = room && last >= head ? buffers[last].length : 0
+      if (!room || used === 0 || used === room.length || end % sliceSize === 0) {
+        const grown = Math.min(COPY_SEGMENT, (room?.length ?? 0) * 4)
+        room = Buffer.allocUnsafeSlow(Math.max(bytes.length - from, grown))
+        const taken = bytes.copy(room, 0, from, Math.min(bytes.length, from + room.length))
+        push(room.subarray(0, taken))
+        from += taken
+      } else {
+        const taken = bytes.copy(room, used, from, Math.min(bytes.length, from + room.length - used))
+        buffers[last] = room.subarray(0, used + taken)
+        end += taken
+        from += taken
+      }
+    }
+  }
+
+  function find(offset: number): number {
+    let low = head
+    let high = buffers.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (offsets[middle] <= offset) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  return {
+    get start() {
+      return head < buffers.length ? offsets[head] : end
+    },
+    get end() {
+      return end
+    },
+
+    append(chunk) {
+      let rest = chunk
+      while (rest.length > 0) {
+        const toBoundary = sliceSize - (end % sliceSize)
+        const part = rest.length > toBoundary ? rest.subarray(0, toBoundary) : rest
+        rest = rest.subarray(part.length)
+        if (part.length < ADOPT_FROM) {
+          copyIn(part)
+          continue
+        }
+        room = null
+        for (let from = 0; from < part.length; from += MAX_SEGMENT) {
+          push(part.subarray(from, from + MAX_SEGMENT))
+        }
+      }
+    },
+
+    at(offset) {
+      if (head >= buffers.length || offset < offsets[head] || offset >= end) return undefined
+      const index = find(offset)
+      const within = offset - offsets[index]
+      return within === 0 ? buffers[index] : buffers[index].subarray(within)
+    },
+
+    between(first, last) {
+      const found: Buffer[] = []
+      for (let index = find(first); index < buffers.length && offsets[index] < last; index++)
+        found.push(buffers[index])
+      return found
+    },
+
+    dropBefore(offset) {
+      while (head < buffers.length && offsets[head] + buffers[head].length <= offset) {
+        buffers[head] = EMPTY
+        head++
+      }
+      if (head > 64 && head * 2 > buffers.length) {
+        offsets = offsets.slice(head)
+        buffers = buffers.slice(head)
+        head = 0
+      }
+    },
+  }
+}
+
+const EMPTY = Buffer.alloc(0)

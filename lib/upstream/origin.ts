@@ -1,0 +1,155 @@
+import type { Readable } from 'node:stream'
+import { type Dispatcher, Pool } from 'undici'
+import type { FieldList } from '../semantics/types.ts'
+
+export interface OriginOptions {
+  /** `http://host:port` or `https://host:port`. */
+  url: string
+  /** Milliseconds for TCP and TLS to be established. */
+  connectTimeout: number
+  /** Milliseconds from the request to the complete response head. */
+  headersTimeout: number
+  /** Milliseconds between two pieces of a body; time in which we had paused it does not count. */
+  bodyTimeout: number
+  /** Connections that may be open at once; further requests wait for one. */
+  maxConnections: number
+  /** Whether the certificate of an https origin must be valid. */
+  tlsVerify: boolean
+}
+
+export interface UpstreamRequest {
+  method: string
+  /** Path and query, sent byte for byte. */
+  path: string
+  fields: FieldList
+  body: Readable | null
+}
+
+export interface UpstreamResponse {
+  status: number
+  fields: FieldList
+  requestTime: number
+  responseTime: number
+}
+
+/** A transfer under way, to be paced or stopped by who reads it. */
+export interface Transfer {
+  pause(): void
+  resume(): void
+  /** Stops the transfer and closes its connection; no more events follow. */
+  abort(reason: Error): void
+}
+
+export interface BodyHandler {
+  data(chunk: Buffer): void
+  finished(trailers: FieldList): void
+  failed(error: Error): void
+}
+
+export interface ResponseHandler {
+  /** Called once with the final response; the result takes the body. */
+  response(response: UpstreamResponse, transfer: Transfer): BodyHandler
+  /** Called instead of `response` when there is none. */
+  failed(error: Error): void
+}
+
+export interface Origin {
+  readonly url: URL
+  /** Sends one request. The returned transfer can abort it before there is a response. */
+  send(request: UpstreamRequest, handler: ResponseHandler): Transfer
+  close(): Promise<void>
+}
+
+export function createOrigin(options: OriginOptions): Origin {
+  const url = new URL(options.url)
+  const pool = new Pool(url.origin, {
+    connections: options.maxConnections,
+    pipelining: 1,
+    allowH2: false,
+    headersTimeout: options.headersTimeout,
+    bodyTimeout: options.bodyTimeout,
+    connect: { timeout: options.connectTimeout, rejectUnauthorized: options.tlsVerify },
+  })
+  return {
+    url,
+    send(request, handler) {
+      const exchange = createExchange(handler)
+      try {
+        pool.dispatch(
+          {
+            origin: url.origin,
+            path: request.path,
+            method: request.method as Dispatcher.HttpMethod,
+            headers: request.fields,
+            body: request.body,
+          },
+          exchange.handler,
+        )
+      } catch (error) {
+        exchange.handler.onResponseError?.(null as never, error as Error)
+      }
+      return exchange.transfer
+    },
+    close: () => pool.destroy(),
+  }
+}
+
+/** Turns undici's events into ours; after `abort` none follows. */
+function createExchange(handler: ResponseHandler): {
+  handler: Dispatcher.DispatchHandler
+  transfer: Transfer
+} {
+  const requestTime = Date.now()
+  let controller: Dispatcher.DispatchController | null = null
+  let body: BodyHandler | null = null
+  let stopped: Error | null = null
+  const transfer: Transfer = {
+    pause: () => controller?.pause(),
+    resume: () => controller?.resume(),
+    abort(reason) {
+      if (stopped) return
+      stopped = reason
+      controller?.abort(reason)
+    },
+  }
+  return {
+    transfer,
+    handler: {
+      onRequestStart(started) {
+        controller = started
+        if (stopped) started.abort(stopped)
+      },
+      onResponseStart(_controller, status) {
+        if (stopped || status < 200) return
+        const fields = textFields(controller?.rawHeaders as Buffer[] | null)
+        body = handler.response({ status, fields, requestTime, responseTime: Date.now() }, transfer)
+      },
+      onResponseData(_controller, chunk) {
+        if (!stopped) body?.data(chunk as Buffer)
+      },
+      onResponseEnd() {
+        if (stopped) return
+        stopped = ENDED
+        body?.finished(textFields((controller as { rawTrailers?: Buffer[] | null } | null)?.rawTrailers))
+      },
+      onResponseError(_controller, error) {
+        if (stopped) return
+        stopped = error
+        if (body) body.failed(error)
+        else handler.failed(error)
+      },
+    },
+  }
+}
+
+const ENDED = new Error('the transfer has ended')
+
+function textFields(raw: readonly (Buffer | string)[] | null | undefined): FieldList {
+  if (!raw) return []
+  const fields: FieldList = new Array(raw.length)
+  for (let i = 0; i < raw.length; i++) {
+    const part = raw[i]
+    fields[i] = typeof part === 'string' ? part : part.latin1Slice()
+  }
+  return fields
+}

@@ -1,0 +1,114 @@
+import { METHODS } from 'node:http'
+import type { FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { createCache, type Finished } from '../lib/cache/cache.ts'
+import type { MemoryStore } from '../lib/stores/memory.ts'
+import './decorators.ts'
+
+export interface StreamingProxyOptions {
+  /** The origin: `http://host:port` or `https://host:port`. */
+  upstream: string
+  /** Bytes of a slice, 64 KiB to 16 MiB. Default 1 MiB. */
+  sliceSize?: number
+  /** Seconds of freshness for cacheable responses that say nothing of it. Default 3600; 0 = always validated. */
+  cacheTtl?: number
+  /** False: stream everything, store nothing. Default true. */
+  enableCache?: boolean
+  /** Upstream requests that one response may have open at once. Default 4. */
+  maxConcurrentSubrequests?: number
+  /** Attempts after the first, for idempotent requests before the first byte of an answer. Default 3. */
+  maxRetries?: number
+  /** Globs on the path; a path that none matches is fetched whole. Default []: every path may be fetched by slices. */
+  slicePatterns?: string[]
+  /** Whose name goes upstream in Host. Default 'upstream'. */
+  hostHeader?: 'upstream' | 'client'
+  /** Milliseconds. Defaults 5000, 60000 and 60000. */
+  connectTimeout?: number
+  headersTimeout?: number
+  bodyTimeout?: number
+  /** Connections to the origin. Default 1024. */
+  maxConnections?: number
+  /** Whether the certificate of an https origin must be valid. Default true. */
+  tlsVerify?: boolean
+  /** Addresses or CIDR blocks of proxies in front whose X-Forwarded-* fields are believed. Default []. */
+  trustedProxies?: string[]
+  cacheKey?: { includeHost?: boolean; ignoreQuery?: boolean; queryAllowlist?: string[] | null }
+  /** One info line for each response. Default false. */
+  accessLog?: boolean
+  /** `PURGE` requests; off by default: they are answered 405 and never forwarded. */
+  purge?: { enabled?: boolean; authToken?: string | null }
+}
+
+const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify, options) => {
+  const cache = createCache({
+    origin: {
+      url: options.upstream,
+      connectTimeout: options.connectTimeout ?? 5000,
+      headersTimeout: options.headersTimeout ?? 60_000,
+      bodyTimeout: options.bodyTimeout ?? 60_000,
+      maxConnections: options.maxConnections ?? 1024,
+      tlsVerify: options.tlsVerify ?? true,
+    },
+    l1: fastify.l1 as MemoryStore | undefined,
+    l2: fastify.l2,
+    l1Bytes: fastify.l1?.stats().maxBytes ?? 0,
+    enabled: options.enableCache ?? true,
+    sliceSize: options.sliceSize ?? 1024 * 1024,
+    cacheTtl: (options.cacheTtl ?? 3600) * 1000,
+    maxConcurrentSubrequests: options.maxConcurrentSubrequests ?? 4,
+    maxRetries: options.maxRetries ?? 3,
+    slicePatterns: options.slicePatterns ?? [],
+    hostHeader: options.hostHeader ?? 'upstream',
+    trustedProxies: options.trustedProxies ?? [],
+    key: {
+      includeHost: options.cacheKey?.includeHost ?? true,
+      ignoreQuery: options.cacheKey?.ignoreQuery ?? false,
+      queryAllowlist: options.cacheKey?.queryAllowlist ?? null,
+    },
+  })
+  fastify.decorate('sliceProxy', { counters: cache.counters, purge: cache.purge, purgeAll: cache.purgeAll })
+
+  const onFinished = options.accessLog
+    ? (finished: Finished) => fastify.log.info(accessLine(finished))
+    : undefined
+  const known = new Set(fastify.supportedMethods)
+  for (const method of METHODS) {
+    if (!known.has(method) && method !== 'CONNECT') fastify.addHttpMethod(method, { hasBody: true })
+  }
+  fastify.route({
+    method: METHODS.filter((method) => method !== 'CONNECT'),
+    url: '/*',
+    exposeHeadRoute: false,
+    // Before Fastify would parse a body: what passes through is not touched.
+    onRequest(request, reply) {
+      reply.hijack()
+      cache.handle(request.raw, reply.raw, onFinished)
+    },
+    handler() {},
+  })
+  fastify.server.on('upgrade', cache.upgrade)
+  fastify.addHook('onClose', () => cache.close())
+}
+
+function accessLine({ req, res, result, ttfb, duration, bytes, aborted }: Finished) {
+  return {
+    msg: 'access',
+    remoteAddress: req.socket.remoteAddress,
+    method: req.method,
+    url: req.url,
+    status: res.statusCode,
+    bytes,
+    cache: result,
+    ttfbMs: round(ttfb),
+    durationMs: round(duration),
+    aborted,
+    userAgent: req.headers['user-agent'],
+  }
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000
+}
+
+/** A streaming, slicing, caching proxy on every path that no other route takes. */
+export default fp(streamingProxy, { fastify: '5.x', name: 'slicestream-streaming-proxy' })
