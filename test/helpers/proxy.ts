@@ -19,7 +19,7 @@ export interface StartProxyOptions extends ProxyOptions {
 
 /** A proxy in this process, on a port of its own. */
 export interface Proxy {
-  /** `http://127.0.0.1:port`, without a slash at the end. Changes with `restart()`. */
+  /** `http://127.0.0.1:port`, without a slash at the end. */
   readonly url: string
   readonly port: number
   readonly fastify: FastifyInstance
@@ -29,32 +29,29 @@ export interface Proxy {
   /** Where the file tier is. */
   readonly dir: string
   close(): Promise<void>
-  /** Closes, and opens again over the same directory, on another port and with an empty memory. */
+  /** Closes, and opens again over the same directory and on the same port, with an empty memory. */
   restart(): Promise<void>
 }
 
 export async function startProxy(t: Scope, options: StartProxyOptions): Promise<Proxy> {
   const { l1 = 64 * 1024 * 1024, l2 = 0, dir = tempDir(t), ...proxyOptions } = options
-  let fastify = await open()
+  let fastify = await open(0)
+  // Kept over a restart: the port is part of Host, and so of the cache key.
+  const { port } = fastify.server.address() as { port: number }
   t.teardown(() => fastify.close())
 
-  async function open(): Promise<FastifyInstance> {
+  async function open(port: number): Promise<FastifyInstance> {
     const instance = Fastify({ forceCloseConnections: true })
     if (l1 > 0) await instance.register(l1Cache, { maxBytes: l1 })
     if (l2 > 0) await instance.register(l2File, { dir, maxBytes: l2 })
     await instance.register(streamingProxy, proxyOptions)
-    await instance.listen({ port: 0, host: '127.0.0.1' })
+    await instance.listen({ port, host: '127.0.0.1' })
     return instance
   }
 
-  const port = () => (fastify.server.address() as { port: number }).port
   return {
-    get url() {
-      return `http://127.0.0.1:${port()}`
-    },
-    get port() {
-      return port()
-    },
+    url: `http://127.0.0.1:${port}`,
+    port,
     get fastify() {
       return fastify
     },
@@ -71,7 +68,7 @@ export async function startProxy(t: Scope, options: StartProxyOptions): Promise<
     close: () => fastify.close(),
     async restart() {
       await fastify.close()
-      fastify = await open()
+      fastify = await open(port)
     },
   }
 }
