@@ -11,7 +11,10 @@ export function sendFailure(
   fwd: CacheStatusInput['fwd'],
 ): void {
   if (exchange.sink.gone) return
-  if (exchange.res.headersSent) return cut(context, exchange)
+  if (exchange.res.headersSent) {
+    cut(context, exchange)
+    return
+  }
   const { status, type } = describeFailure(error)
   const text =
     status === 504 ? 'the origin did not answer in time' : 'the origin could not be reached or understood'

@@ -35,7 +35,7 @@ export interface Answer {
 }
 
 /** What of a representation is sent, and how. */
-interface Selection {
+export interface Selection {
   status: number
   ranges: readonly ByteRange[]
   /** Non-null for several ranges. */

@@ -1,4 +1,4 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { fieldValue, fieldValues } from '../semantics/fields.ts'
@@ -46,7 +46,7 @@ export function forwardUpgrade(
     rejectUnauthorized: options.origin.tlsVerify,
     timeout: options.origin.connectTimeout,
     agent: false,
-  } as Parameters<typeof httpRequest>[0])
+  } as RequestOptions)
   counters.subrequests++
 
   upstream.on('upgrade', (response, peer, early) => {

@@ -16,7 +16,10 @@ export type RangeSpec = { first: number; last: number | null } | { suffix: numbe
 export type RangeSpecs = { kind: 'none' | 'invalid' } | { kind: 'specs'; specs: RangeSpec[] }
 
 /** `none` means: answer with the whole representation. */
-export type RangeDecision = { kind: 'none' | 'unsatisfiable' } | { kind: 'ranges'; ranges: ByteRange[] }
+export type RangeDecision =
+  | { kind: 'none' }
+  | { kind: 'unsatisfiable' }
+  | { kind: 'ranges'; ranges: ByteRange[] }
 
 /** What a Content-Range says: the range that came (length null for `*`), or the length that a 416 tells. */
 export type ContentRange = { first: number; last: number; length: number | null } | { unsatisfied: number }

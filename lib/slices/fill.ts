@@ -174,7 +174,10 @@ export function createFill(options: FillOptions): Fill {
     const remaining = end === null ? sliceSize : end - segments.end
     const span = end === null ? 0 : end - start
     const limit = Math.max(sliceSize, Math.min(NEARLY_DONE_BYTES, span * NEARLY_DONE_SHARE))
-    if (store === null || remaining > limit) return abandon()
+    if (store === null || remaining > limit) {
+      abandon()
+      return
+    }
     // Of a transfer whose end nobody knows, one slice more may come.
     if (end === null) abandonAt = segments.end + sliceSize
     setPaused(false)

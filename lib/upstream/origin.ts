@@ -149,7 +149,7 @@ function textFields(raw: readonly (Buffer | string)[] | null | undefined): Field
   const fields: FieldList = new Array(raw.length)
   for (let i = 0; i < raw.length; i++) {
     const part = raw[i]
-    fields[i] = typeof part === 'string' ? part : part.latin1Slice()
+    fields[i] = typeof part === 'string' ? part : part.toString('latin1')
   }
   return fields
 }
