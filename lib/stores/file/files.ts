@@ -122,9 +122,28 @@ export async function removeFile(path: string): Promise<boolean> {
   }
 }
 
-/** Stored bodies may be private to the service: nobody else reads them. */
-export function makeDirectory(path: string): Promise<string | undefined> {
-  return call((done) => fs.mkdir(path, { recursive: true, mode: 0o700 }, done))
+/**
+ * Makes a directory and its parents, for this user alone: stored bodies may be private to the service.
+ * (`mkdir` with `recursive` never returns where a parent exists and still answers ENOENT, as under /proc.)
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await makeOne(path)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeDirectory(dirname(path))
+    await makeOne(path)
+  }
+}
+
+async function makeOne(path: string): Promise<void> {
+  try {
+    await call((done) => fs.mkdir(path, 0o700, done))
+  } catch (error) {
+    const isThere =
+      codeOf(error) === 'EEXIST' && (await call<fs.Stats>((done) => fs.stat(path, done))).isDirectory()
+    if (!isThere) throw error
+  }
 }
 
 async function writeAll(fd: number, buffers: Buffer[]): Promise<void> {
