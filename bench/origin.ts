@@ -1,5 +1,6 @@
 // The bench's origin, a process of its own: node:http with as little in the way as possible. Tells its port by IPC.
 import { createServer, type ServerResponse } from 'node:http'
+import { pipeline, Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { bytesOf } from '../test/helpers/bytes.ts'
 
@@ -14,16 +15,18 @@ const server = createServer((request, response) => {
     'Cache-Control': kind === 'slow' ? 'no-store' : 'max-age=3600',
     ETag: `"${length}"`,
   })
-  void (kind === 'slow' ? sendSlowly(response, Number(length)) : send(response, Number(length)))
+  if (kind === 'slow') void sendSlowly(response, Number(length))
+  else send(response, Number(length))
 })
 
-async function send(response: ServerResponse, length: number): Promise<void> {
+function send(response: ServerResponse, length: number): void {
   if (length <= PIECE.length) return void response.end(PIECE.subarray(0, length))
-  for (let left = length; left > 0 && !response.destroyed; left -= PIECE.length) {
-    const more = response.write(PIECE.subarray(0, Math.min(left, PIECE.length)))
-    if (!more) await new Promise<void>((resolve) => response.once('drain', resolve).once('close', resolve))
-  }
-  response.end()
+  pipeline(Readable.from(pieces(length), { objectMode: false }), response, () => {})
+}
+
+function* pieces(length: number): Generator<Buffer> {
+  for (let left = length; left > 0; left -= PIECE.length)
+    yield PIECE.subarray(0, Math.min(left, PIECE.length))
 }
 
 /** Over 800 ms. The first 20 bytes are the moment they were sent (process.hrtime, the same clock in all processes). */

@@ -37,8 +37,8 @@ try {
 console.log(`The proxy is http://127.0.0.1:8080, its health :8081/health, its metrics :9090/metrics. Try, each of them twice:
 
   curl -i http://127.0.0.1:8080/hello.txt
-  curl -o video.bin -D - http://127.0.0.1:8080/video.bin
-  curl -s -r 20000000-20000099 -D - -o part.bin http://127.0.0.1:8080/video.bin
+  curl -s -r 20000000-20000099 -D - -o /dev/null http://127.0.0.1:8080/video.bin
+  curl -D - -o /dev/null http://127.0.0.1:8080/video.bin
 
 X-Cache says MISS the first time and HIT the second. Ctrl-C ends the demo.
 `)

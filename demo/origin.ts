@@ -24,7 +24,7 @@ function serve({ file, type }: OriginFile, request: IncomingMessage, response: S
   const etag = `"${stats.size.toString(16)}-${Math.floor(stats.mtimeMs).toString(16)}"`
   response.setHeader('ETag', etag)
   response.setHeader('Last-Modified', stats.mtime.toUTCString())
-  response.setHeader('Cache-Control', 'max-age=60')
+  response.setHeader('Cache-Control', 'max-age=3600')
   if (request.headers['if-none-match'] === etag) return void response.writeHead(304).end()
   response.setHeader('Content-Type', type)
   response.setHeader('Accept-Ranges', 'bytes')
