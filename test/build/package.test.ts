@@ -1,10 +1,11 @@
 import { execFile, spawn } from 'node:child_process'
 import { accessSync, constants, copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { bytesOf } from '../helpers/bytes.ts'
+import { childEnv, plain } from '../helpers/child.ts'
 import { get } from '../helpers/client.ts'
 import { fileOrigin } from '../helpers/file-origin.ts'
 import { tempDir } from '../helpers/scope.ts'
@@ -12,14 +13,14 @@ import { tempDir } from '../helpers/scope.ts'
 const root = join(import.meta.dirname, '../..')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-// npm and what it starts must run on the Node of this test, also where the system's is older.
-const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}` }
-const run = promisify(execFile)
+const env = childEnv()
+const run = (cwd: string, command: string, ...args: string[]) =>
+  promisify(execFile)(...plain(command, args), { cwd, env })
 
 t.test('the packed package works in somebody else’s service', { timeout: 300_000 }, async (t) => {
   const scratch = tempDir(t)
   const installed = join(scratch, 'node_modules/slicestream')
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', scratch], { cwd: root, env })
+  const { stdout } = await run(root, 'npm', 'pack', '--json', '--pack-destination', scratch)
   // prepack's output comes before the JSON.
   const packed = JSON.parse(stdout.slice(stdout.search(/^[[{]\s*$/m)))
   const { filename, files } = (Array.isArray(packed) ? packed : Object.values(packed))[0]
@@ -37,7 +38,7 @@ t.test('the packed package works in somebody else’s service', { timeout: 300_0
   t.test('npm installs it, with all that exports and bin name', async (t) => {
     writeFileSync(join(scratch, 'package.json'), '{ "private": true, "type": "module" }\n')
     const quiet = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund']
-    await run('npm', ['install', ...quiet, join(scratch, filename)], { cwd: scratch, env })
+    await run(scratch, 'npm', 'install', ...quiet, join(scratch, filename))
     const { exports, bin } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
     const targets = Object.values(exports as Record<string, string | object>).flatMap((target) =>
       typeof target === 'string' ? [target] : Object.values(target),
@@ -45,7 +46,7 @@ t.test('the packed package works in somebody else’s service', { timeout: 300_0
     for (const target of targets) t.ok(existsSync(join(installed, target)), target)
     accessSync(join(installed, bin.slicestream), constants.X_OK)
     const command = join(scratch, 'node_modules/.bin/slicestream')
-    t.match((await run(command, ['--version'], { env })).stdout, version)
+    t.match((await run(scratch, command, '--version')).stdout, version)
   })
 
   t.test('its declarations type-check in a strict consumer', async (t) => {
@@ -54,14 +55,14 @@ t.test('the packed package works in somebody else’s service', { timeout: 300_0
     }
     const types = ['--typeRoots', join(root, 'node_modules/@types')]
     const tsc = join(root, 'node_modules/.bin/tsc')
-    const result = await run(tsc, ['-p', scratch, ...types], { cwd: scratch, env }).catch((error) => error)
+    const result = await run(scratch, tsc, '-p', scratch, ...types).catch((error) => error)
     t.equal(result.stdout, '')
   })
 
   t.test('two of its plugins serve a MISS, then a HIT, beside a route of the service', async (t) => {
     const file = bytesOf(1, 3_000_000)
     const origin = await fileOrigin(t, { '/file': file })
-    const service = spawn(process.execPath, ['service.ts', origin.url], { cwd: scratch, env })
+    const service = spawn(...plain(process.execPath, ['service.ts', origin.url]), { cwd: scratch, env })
     t.teardown(() => service.kill())
     let errors = ''
     service.stderr.on('data', (text) => (errors += text))

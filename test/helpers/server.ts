@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { childEnv, plain } from './child.ts'
 import { type Scope, tempDir } from './scope.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -53,9 +54,9 @@ export async function startServer(
   const output = { stdout: '', stderr: '' }
 
   async function start(): Promise<void> {
-    child = spawn(process.execPath, [join(root, 'server.ts'), file], {
+    child = spawn(...plain(process.execPath, [join(root, 'server.ts'), file]), {
       cwd: root,
-      env: { ...process.env, ...env },
+      env: childEnv(env),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child.stdout!.on('data', (text) => (output.stdout += text))
