@@ -9,6 +9,7 @@ import health from './plugins/health.ts'
 import l1Cache from './plugins/l1-cache.ts'
 import l2File from './plugins/l2-file.ts'
 import metrics from './plugins/metrics.ts'
+import purge from './plugins/purge.ts'
 import streamingProxy from './plugins/streaming-proxy.ts'
 
 /**
@@ -26,6 +27,7 @@ const app: FastifyPluginAsync<AppOptions> = async (fastify, given) => {
   if (options.l1Cache) await fastify.register(l1Cache, options.l1Cache)
   if (options.l2File) await fastify.register(l2File, options.l2File)
   await fastify.register(streamingProxy, options.streamingProxy)
+  await fastify.register(purge, options.purge)
   if (options.health) await fastify.register(health, options.health)
   if (options.metrics) await fastify.register(metrics, options.metrics)
   await fastify.register(gracefulClose, options.gracefulClose)

@@ -34,8 +34,8 @@ export function pluginOptions(config: Config) {
         queryAllowlist: cache_key.query_allowlist,
       },
       accessLog: config.access_log,
-      purge: { enabled: purge.enabled, authToken: purge.auth_token },
     },
+    purge: { enabled: purge.enabled, authToken: purge.auth_token },
     health: health_endpoint.enabled ? { address: health_endpoint.address } : null,
     metrics: metrics_endpoint.enabled ? { address: metrics_endpoint.address } : null,
     // What is left of the time is for the stores to finish their writes.

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Counters } from '../lib/cache/counters.ts'
 import type { SliceStore } from '../lib/stores/store.ts'
 
@@ -6,6 +7,8 @@ export interface SliceProxy {
   readonly counters: Counters
   /** Forgets everything stored under the target of an absolute http(s) URL, fills under way too. Resolves to the number of entries removed. */
   purge(url: string): Promise<number>
+  /** The same for the target of a request as this proxy keys it; null when it has no valid one. */
+  purgeTarget(request: IncomingMessage): Promise<number | null>
   /** Forgets everything. */
   purgeAll(): Promise<number>
 }

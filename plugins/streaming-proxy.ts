@@ -35,9 +35,10 @@ export interface StreamingProxyOptions {
   cacheKey?: { includeHost?: boolean; ignoreQuery?: boolean; queryAllowlist?: string[] | null }
   /** One info line for each response. Default false. */
   accessLog?: boolean
-  /** `PURGE` requests; off by default: they are answered 405 and never forwarded. */
-  purge?: { enabled?: boolean; authToken?: string | null }
 }
+
+/** CONNECT asks for a tunnel to anywhere; PURGE is for the `purge` plugin and never goes to the origin. */
+const FORWARDED = METHODS.filter((method) => method !== 'CONNECT' && method !== 'PURGE')
 
 const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify, options) => {
   const cache = createCache({
@@ -66,17 +67,15 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
       queryAllowlist: options.cacheKey?.queryAllowlist ?? null,
     },
   })
-  fastify.decorate('sliceProxy', { counters: cache.counters, purge: cache.purge, purgeAll: cache.purgeAll })
+  fastify.decorate('sliceProxy', cache)
 
   const onFinished = options.accessLog
     ? (finished: Finished) => fastify.log.info(accessLine(finished))
     : undefined
   const known = new Set(fastify.supportedMethods)
-  for (const method of METHODS) {
-    if (!known.has(method) && method !== 'CONNECT') fastify.addHttpMethod(method, { hasBody: true })
-  }
+  for (const method of FORWARDED) if (!known.has(method)) fastify.addHttpMethod(method, { hasBody: true })
   fastify.route({
-    method: METHODS.filter((method) => method !== 'CONNECT'),
+    method: FORWARDED,
     url: '/*',
     exposeHeadRoute: false,
     // Before Fastify would parse a body: what passes through is not touched.

@@ -11,6 +11,7 @@ const mayImport: Record<string, string[]> = {
   plugins: ['lib'],
   'lib/health': ['lib/cache', 'lib/stores'],
   'lib/metrics': ['lib/cache', 'lib/stores'],
+  'lib/purge': ['lib/cache', 'lib/semantics'],
   'lib/cache': ['lib/slices', 'lib/stores', 'lib/semantics', 'lib/upstream'],
   'lib/slices': ['lib/stores', 'lib/semantics', 'lib/upstream'],
   'lib/stores': ['lib/semantics'],

@@ -77,6 +77,7 @@ export interface ProxyCache {
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void
   /** Forgets everything under an absolute http(s) URL. @throws TypeError for one that is not */
   purge(url: string): Promise<number>
+  purgeTarget(req: IncomingMessage): Promise<number | null>
   purgeAll(): Promise<number>
   close(): Promise<void>
 }
@@ -212,9 +213,15 @@ export function createCache(options: CacheOptions): ProxyCache {
     },
 
     async purge(url) {
-      const { protocol, host, pathname, search } = new URL(url)
-      const target = { scheme: protocol.slice(0, -1), authority: host, path: pathname + search }
-      return context.resources.purge(cacheKey(target, options.key))
+      // As an absolute-form target, so that the path keeps its bytes: URL would normalise them.
+      const parsed = parseTarget('GET', url, undefined, /^https:/i.test(url) ? 'https' : 'http')
+      if (!parsed.ok || !/^https?:/i.test(url)) throw new TypeError(`not an absolute http(s) URL: ${url}`)
+      return context.resources.purge(cacheKey(parsed, options.key))
+    },
+
+    async purgeTarget(req) {
+      const parsed = parseTarget('GET', req.url!, fieldValue(req.rawHeaders, 'host'), schemeOf(req))
+      return parsed.ok ? context.resources.purge(cacheKey(parsed, options.key)) : null
     },
 
     purgeAll: () => context.resources.purgeAll(),

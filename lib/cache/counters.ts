@@ -1,3 +1,7 @@
+/** What a PURGE request names. */
+export type PurgeMethod = 'url' | 'prefix' | 'tag' | 'all'
+export type PurgeResult = 'success' | 'denied' | 'invalid' | 'disabled'
+
 /**
  * What the proxy counts while it serves: plain numbers, raised in place on the hot path and read when
  * somebody scrapes. Only ever growing, except where a name says `Now`.
@@ -42,6 +46,8 @@ export interface Counters {
   slicesNotStored: number
   /** Keys whose answers proved not cacheable, remembered for a while. */
   uncacheableAnswers: number
+  /** PURGE requests by what they named and how they ended. */
+  purges: Record<PurgeMethod, Record<PurgeResult, number>>
   fillsNow: number
   requestsNow: number
   /** Time to first byte of responses, in the buckets of TTFB_BUCKETS_SECONDS, one more for +Inf; not cumulative. */
@@ -81,12 +87,17 @@ export function createCounters(): Counters {
     clientAborts: 0,
     slicesNotStored: 0,
     uncacheableAnswers: 0,
+    purges: { url: noPurges(), prefix: noPurges(), tag: noPurges(), all: noPurges() },
     fillsNow: 0,
     requestsNow: 0,
     ttfbBuckets: new Array(TTFB_BUCKETS_SECONDS.length + 1).fill(0),
     ttfbSumSeconds: 0,
     originFailuresInARow: 0,
   }
+}
+
+function noPurges(): Record<PurgeResult, number> {
+  return { success: 0, denied: 0, invalid: 0, disabled: 0 }
 }
 
 /** Counts one time to first byte, in seconds. */

@@ -34,10 +34,11 @@ export function metricFamilies(sources: Sources): Family[] {
   ]
 }
 
-/** No PURGE is answered yet; the series are there, so that a rate over them is 0 and not absent. */
-const PURGE_SERIES: Sample[] = ['url', 'prefix', 'tag', 'all'].flatMap((method) =>
-  ['success', 'denied', 'invalid'].map((result) => ({ labels: { method, result }, value: 0 })),
-)
+function purgeSamples(counters: Counters | undefined): Sample[] {
+  return Object.entries(counters?.purges ?? {}).flatMap(([method, results]) =>
+    Object.entries(results).map(([result, value]) => ({ labels: { method, result }, value })),
+  )
+}
 
 /** Hits in percent of the responses that the cache decided; 0 before any. */
 export function hitRate({ l1Hits, l2Hits, misses }: Pick<Counters, 'l1Hits' | 'l2Hits' | 'misses'>): number {
@@ -71,7 +72,7 @@ function cacheFamilies(sources: Sources): Family[] {
       help: 'PURGE requests by what they named and how they ended',
       type: 'counter',
       labelNames: ['method', 'result'],
-      read: () => PURGE_SERIES,
+      read: () => purgeSamples(sources.counters),
     },
   ]
 }

@@ -16,7 +16,12 @@ async function ask(base: string, path: string) {
 function surroundings(fastify: FastifyInstance, { store = true } = {}) {
   const counters = createCounters()
   const stats = emptyStats(0)
-  fastify.decorate('sliceProxy', { counters, purge: async () => 0, purgeAll: async () => 0 })
+  fastify.decorate('sliceProxy', {
+    counters,
+    purge: async () => 0,
+    purgeTarget: async () => 0,
+    purgeAll: async () => 0,
+  })
   if (store) fastify.decorate('l2', { stats: () => stats } as unknown as SliceStore)
   return { counters, stats }
 }

@@ -26,7 +26,12 @@ function parse(text: string): Scrape {
 
 async function scrapeOf(counters = createCounters(), l1?: SliceStore): Promise<Scrape> {
   const fastify = Fastify()
-  fastify.decorate('sliceProxy', { counters, purge: async () => 0, purgeAll: async () => 0 })
+  fastify.decorate('sliceProxy', {
+    counters,
+    purge: async () => 0,
+    purgeTarget: async () => 0,
+    purgeAll: async () => 0,
+  })
   if (l1) fastify.decorate('l1', l1)
   await fastify.register(metrics, {})
   const response = await fastify.inject('/metrics')
@@ -102,7 +107,12 @@ t.test('a second scrape does not count twice', async (t) => {
   const counters = createCounters()
   const fastify = Fastify()
   t.teardown(() => fastify.close())
-  fastify.decorate('sliceProxy', { counters, purge: async () => 0, purgeAll: async () => 0 })
+  fastify.decorate('sliceProxy', {
+    counters,
+    purge: async () => 0,
+    purgeTarget: async () => 0,
+    purgeAll: async () => 0,
+  })
   await fastify.register(metrics, {})
   counters.misses = 1
   await fastify.inject('/metrics')
@@ -116,7 +126,12 @@ t.test('without a proxy beside it, and registered before it, it works too', asyn
   await fastify.register(metrics, {})
   const counters = createCounters()
   counters.misses = 7
-  fastify.decorate('sliceProxy', { counters, purge: async () => 0, purgeAll: async () => 0 })
+  fastify.decorate('sliceProxy', {
+    counters,
+    purge: async () => 0,
+    purgeTarget: async () => 0,
+    purgeAll: async () => 0,
+  })
   t.equal(parse((await fastify.inject('/metrics')).body).values.cache_misses_total, 7)
 })
 
