@@ -108,6 +108,7 @@ export async function startOrigin(t: Scope, script: Script, options: OriginOptio
       closedBytes += socket.bytesWritten
     })
     socket.setNoDelay(true)
+    socket.setMaxListeners(0) // each request of a connection listens for its end
     serve(socket, connection, requests, (request, exchange) => current(request, exchange)).catch((error) => {
       if (error !== GONE) throw error
     })
