@@ -23,8 +23,16 @@ export const TEMP_NAME = /^write-[0-9a-f]{12}-\d+$/
 const FAN_OUT = /^[0-9a-f]{2}$/
 const NAME = /^([0-9a-f]{64})\.(?:(heads)|(0|[1-9]\d{0,15})\.(0|[1-9]\d{0,9})\.slice)$/
 
+let latestKey = ''
+let latestObject = hash('sha256', latestKey)
+
+/** SHA-256 of a key. The latest one is remembered: whoever asks for a slice asks for the next one too. */
 export function objectOf(key: string): string {
-  return hash('sha256', key)
+  if (key !== latestKey) {
+    latestObject = hash('sha256', key)
+    latestKey = key
+  }
+  return latestObject
 }
 
 /** Path of an entry's file inside the cache directory. */

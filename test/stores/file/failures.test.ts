@@ -82,6 +82,10 @@ for (const code of ['ENOSPC', 'EIO', 'EROFS', 'EACCES', 'EMFILE']) {
     t.equal(store.stats().entries, 0)
     t.equal(await store.getHeads('a'), undefined, 'nor is the older list there again')
     t.same(fs.readdirSync(join(dir, 'tmp')), [])
+
+    const restarted = await createFileStore({ dir, maxBytes: 1e6 })
+    t.equal(await restarted.getHeads('a'), undefined, 'nor after a restart')
+    await restarted.close()
   })
 
   t.test(`${code} on reading is a miss`, async (t) => {
@@ -112,34 +116,4 @@ t.test('after several errors in a row nothing is tried for a while', async (t) =
   t.ok(store.putSlice('a', 1, 0, sliceOf(1, 1000)), 'then it is tried again')
   await store.flush()
   t.ok(await store.getSlice('a', 1, 0))
-})
-
-t.test('a full queue refuses, and what was accepted is still written', async (t) => {
-  const dir = scratchDirectory(t)
-  const store = await createFileStore({ dir, maxBytes: 1e8, queueBytes: 100_000 })
-  const accepted = [0, 1, 2, 3].map((index) => store.putSlice('a', 1, index, sliceOf(index, 40_000)))
-  t.same(accepted, [true, true, false, false])
-  await store.flush()
-  t.ok(await store.getSlice('a', 1, 1))
-  t.notOk(store.hasSlice('a', 1, 2))
-  t.equal(store.stats().refused, 2)
-  await store.close()
-})
-
-t.test('the files never take more than the limit', async (t) => {
-  const maxBytes = 40 * 4096
-  const { dir, store } = await openStore(t, maxBytes)
-  for (let index = 0; index < 200; index++) {
-    store.putSlice(`key ${index}`, 1, 0, sliceOf(index, 1000 + ((index * 997) % 9000)))
-    if (index % 20 === 0) await store.flush()
-    t.ok(store.stats().bytes <= maxBytes)
-  }
-  await store.flush()
-  const onDisk = fs.readdirSync(dir, { recursive: true, withFileTypes: true }).filter((each) => each.isFile())
-  t.equal(onDisk.length, store.stats().entries)
-  const taken = onDisk.reduce(
-    (sum, each) => sum + fs.statSync(join(each.parentPath, each.name)).blocks * 512,
-    0,
-  )
-  t.ok(taken <= maxBytes, `${taken} bytes`)
 })

@@ -13,7 +13,6 @@ export function sizeOf(generation: number, index: number): number {
 
 if (process.argv[1] === import.meta.filename) {
   const store = await createFileStore({ dir: process.argv[2], maxBytes })
-  process.stdout.write('ready\n')
   for (let round = 0; ; round++) {
     const key = KEYS[round % KEYS.length]
     const generation = Date.now() * 100 + (round % 100)
@@ -22,7 +21,10 @@ if (process.argv[1] === import.meta.filename) {
     for (let index = 0; index < SLICES; index++) {
       store.putSlice(key, generation, index, sliceOf(generation + index, sizeOf(generation, index)))
     }
-    if (round % 10 === 0) await store.flush()
+    if (round % 10 === 0) {
+      await store.flush()
+      process.stdout.write('flushed\n')
+    }
     await new Promise(setImmediate)
   }
 }

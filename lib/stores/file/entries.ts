@@ -1,0 +1,262 @@
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Head } from '../../semantics/types.ts'
+import { createEntryIndex, type Entry, HEADS } from '../entry-index.ts'
+import { emptyStats } from '../stats.ts'
+import type { Slice, StoreStats } from '../store.ts'
+import { createWriteQueue } from '../write-queue.ts'
+import { createDisk, type FileStoreLog } from './disk.ts'
+import { readEntry } from './files.ts'
+import { type EntryId, prefixLength, totalLength } from './format.ts'
+import { type EntryName, entryPath } from './paths.ts'
+import { type FoundEntry, findEntries, latestFirst } from './recovery.ts'
+import { createSpaceGuard } from './space.ts'
+
+/** The content of an entry. */
+export interface Content {
+  id: EntryId
+  /** SHA-256 of the key. */
+  object: string
+  /** The heads that `slice` has as JSON, where they need not be parsed. */
+  heads: readonly Head[] | undefined
+  /** Payload of the file. */
+  slice: Slice
+}
+
+export interface EntriesOptions {
+  dir: string
+  maxBytes: number
+  queueBytes: number
+  concurrency: number
+  log?: FileStoreLog
+}
+
+/** Entries in files: which there are (index), which are on their way (queue), and what came of it (stats). */
+export interface Entries {
+  /** False = refused. */
+  put(content: Content): boolean
+  get(id: EntryId, object: string): Content | undefined | Promise<Content | undefined>
+  /** Whether `get` will probably find it. */
+  has(object: string, generation: number, index: number): boolean
+  /** Removes what is known of an object, or of one generation: at once for `get`; each promise when it is off the disk. */
+  drop(object: string, generation?: number): Promise<boolean>[]
+  /** Removes the list of heads, whether it is known or not. Resolves to whether there was one. */
+  dropHeads(object: string): Promise<boolean>
+  /** Removes everything. */
+  clear(): Promise<number>
+  /** Takes in what earlier lives left. */
+  recover(): Promise<void>
+  /** Puts are refused and recovery stops from now on. */
+  close(): void
+  flush(): Promise<void>
+  stats(): StoreStats
+}
+
+/** Unit of allocation of common file systems, in bytes: what a file of one byte takes. */
+const BLOCK = 4096
+/** In `dropped`: everything. */
+const ALL = '*'
+
+export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: EntriesOptions): Entries {
+  const stats = emptyStats(maxBytes)
+  /** The value of an entry is the length of its file. */
+  const index = createEntryIndex<number>()
+  const space = createSpaceGuard(dir, maxBytes, bytesOnDisk, () => makeRoom(0))
+  const disk = createDisk(dir, stats, space, log)
+  const queue = createWriteQueue<Content>({ maxBytes: queueBytes, concurrency, write, remove: disk.remove })
+
+  /** Until then the index does not know every file, and names that it does not know are looked for on the disk. */
+  let indexIsComplete = false
+  /** What was dropped meanwhile, by object or `object.generation`: its files on the disk count as removed. */
+  const dropped = new Set<string>()
+  /** Bytes of files that were found and are not in the index yet. */
+  let foundBytes = 0
+  let closed = false
+
+  function bytesOnDisk(): number {
+    return index.bytes() + foundBytes - queue.pendingBytes()
+  }
+
+  function mayBeOnDisk(object: string, generation: number): boolean {
+    if (indexIsComplete) return false
+    return !dropped.has(ALL) && !dropped.has(object) && !dropped.has(`${object}.${generation}`)
+  }
+
+  // Writing
+
+  async function write(path: string, content: Content, isWanted: () => boolean): Promise<void> {
+    const { id, object, slice } = content
+    if (await disk.write(path, id, slice.segments, isWanted)) return
+    const entry = index.find(object, id.generation, id.index)
+    if (isWanted() && entry !== undefined) index.remove(entry)
+  }
+
+  function put(content: Content): boolean {
+    const { id, object, slice } = content
+    const length = prefixLength(id.key) + slice.length
+    const bytes = Math.ceil(length / BLOCK) * BLOCK
+    const path = entryPath(object, id.generation, id.index)
+    space.willWrite(bytes)
+    const takes = !closed && disk.isWriting() && bytes <= space.limit()
+    if (!takes || !queue.put(path, content, length)) {
+      stats.refused++
+      return false
+    }
+    // The entry that is replaced leaves the index first: as the oldest one it could be evicted, and its name with it.
+    const before = index.find(object, id.generation, id.index)
+    if (before !== undefined) index.remove(before)
+    makeRoom(bytes)
+    index.add(object, id.generation, id.index, bytes, length)
+    stats.stores++
+    return true
+  }
+
+  function makeRoom(bytes: number): void {
+    for (let oldest = index.oldest(); oldest !== undefined; oldest = index.oldest()) {
+      if (index.bytes() + bytes <= space.limit()) return
+      void forget(oldest)
+      stats.evictions++
+    }
+  }
+
+  /** Takes an entry out of the index at once and off the disk in the background. */
+  function forget(entry: Entry<number>): Promise<boolean> {
+    index.remove(entry)
+    return queue.remove(entryPath(entry.object, entry.generation, entry.index))
+  }
+
+  // Reading
+
+  function get(id: EntryId, object: string): Content | Promise<Content | undefined> | undefined {
+    stats.lookups++
+    const path = entryPath(object, id.generation, id.index)
+    const pending = queue.pending(path)
+    if (pending === null) return undefined
+    const entry = index.find(object, id.generation, id.index)
+    if (pending !== undefined) {
+      stats.hits++
+      if (entry !== undefined) use(entry)
+      return pending
+    }
+    if (entry === undefined && !mayBeOnDisk(object, id.generation)) return undefined
+    return read(path, id, object, entry)
+  }
+
+  async function read(
+    path: string,
+    id: EntryId,
+    object: string,
+    entry: Entry<number> | undefined,
+  ): Promise<Content | undefined> {
+    // Another process that shares the directory may have replaced a list of heads by a longer one.
+    const length = id.generation === HEADS ? undefined : entry?.value
+    const result = await readEntry(join(dir, path), id, length)
+    const now = index.find(object, id.generation, id.index)
+    const wasDropped = now === undefined && (entry !== undefined || !mayBeOnDisk(object, id.generation))
+
+    if (typeof result !== 'string') {
+      if (wasDropped) return undefined
+      const slice = { length: totalLength(result), segments: result }
+      stats.hits++
+      stats.readBytes += slice.length
+      if (now !== undefined) use(now)
+      return { id, object, heads: undefined, slice }
+    }
+
+    if (result === 'failed') stats.readErrors++
+    else if (now === entry && queue.pending(path) === undefined) {
+      if (result === 'damaged') stats.corrupt++
+      if (entry !== undefined) index.remove(entry)
+      if (result === 'damaged') void queue.remove(path)
+    }
+    return undefined
+  }
+
+  /** An object's heads are never older than its slices: without them the slices would be lost. */
+  function use(entry: Entry<number>): void {
+    index.touch(entry)
+    const heads = index.find(entry.object, HEADS, 0)
+    if (heads !== undefined) index.touch(heads)
+  }
+
+  // Dropping
+
+  function drop(object: string, generation?: number): Promise<boolean>[] {
+    if (!indexIsComplete) dropped.add(generation === undefined ? object : `${object}.${generation}`)
+    const entries = index.entriesOf(object, generation)
+    stats.removes += entries.length
+    return entries.map(forget)
+  }
+
+  /** Forgets the list of heads, of which the index may not know. Resolves to whether there was one. */
+  function dropHeads(object: string): Promise<boolean> {
+    const known = drop(object, HEADS)
+    return known[0]?.then(() => true) ?? queue.remove(entryPath(object, HEADS, 0))
+  }
+
+  // Recovery
+
+  async function recover(): Promise<void> {
+    const started = Date.now()
+    const found: FoundEntry[] = []
+    const isKnown = ({ object, generation, index: at }: EntryName) => {
+      return index.find(object, generation, at) !== undefined
+    }
+    for await (const group of findEntries(dir, isKnown)) {
+      if (closed) return
+      for (const entry of group) {
+        foundBytes += entry.length
+        found.push(entry)
+      }
+    }
+    await space.check() // the limit, now that it is known what is there
+    for (const group of latestFirst(found)) {
+      for (const entry of group) adopt(entry)
+      await nextTurn()
+    }
+    indexIsComplete = true
+    dropped.clear()
+    log?.info({ dir, entries: index.count(), ms: Date.now() - started }, 'cache directory read')
+  }
+
+  function adopt({ object, generation, index: at, length }: FoundEntry): void {
+    const path = entryPath(object, generation, at)
+    const bytes = Math.ceil(length / BLOCK) * BLOCK
+    foundBytes -= length
+    if (index.find(object, generation, at) !== undefined || queue.pending(path) !== undefined) return
+    const fits = index.bytes() + bytes <= space.limit()
+    if (fits && mayBeOnDisk(object, generation)) index.addOldest(object, generation, at, bytes, length)
+    else void queue.remove(path)
+  }
+
+  return {
+    put,
+    get,
+    has: (object, generation, at) =>
+      index.find(object, generation, at) !== undefined || mayBeOnDisk(object, generation),
+    drop,
+    dropHeads,
+
+    async clear() {
+      if (!indexIsComplete) dropped.add(ALL)
+      let removed = 0
+      for (let entry = index.oldest(); entry !== undefined; entry = index.oldest()) {
+        void forget(entry)
+        removed++
+      }
+      stats.removes += removed
+      await queue.flush()
+      return removed
+    },
+
+    recover,
+    close: () => void (closed = true),
+    flush: queue.flush,
+    stats: () => ({
+      ...stats,
+      entries: index.count(),
+      bytes: index.bytes(),
+      pendingBytes: queue.pendingBytes(),
+    }),
+  }
+}
