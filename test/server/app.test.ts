@@ -1,0 +1,69 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import Fastify from 'fastify'
+import t from 'tap'
+import app, { options } from '../../app.ts'
+import { loadConfig } from '../../config/load.ts'
+import { fileOrigin } from '../helpers/file-origin.ts'
+import { tempDir } from '../helpers/scope.ts'
+import { freePorts } from '../helpers/server.ts'
+import { root, runNode } from './run.ts'
+
+async function settings(t: Parameters<typeof tempDir>[0]) {
+  const origin = await fileOrigin(t, { '/a': Buffer.from('hello') })
+  const dir = tempDir(t)
+  const [health, metrics, proxy] = await freePorts(3)
+  const yaml = JSON.stringify({
+    upstream_address: origin.url,
+    health_endpoint: { address: `127.0.0.1:${health}` },
+    metrics_endpoint: { address: `127.0.0.1:${metrics}` },
+    l2_cache_dir: 'cache',
+    shutdown_timeout_ms: 1000,
+  })
+  const file = join(dir, 'config.yaml')
+  writeFileSync(file, yaml)
+  const urls = {
+    health: `http://127.0.0.1:${health}`,
+    metrics: `http://127.0.0.1:${metrics}`,
+    proxy: `http://127.0.0.1:${proxy}`,
+  }
+  return { yaml, file, proxy, urls }
+}
+
+t.test('the app is a plugin that a service registers with a validated configuration', async (t) => {
+  const { yaml, file, urls } = await settings(t)
+  const { config } = loadConfig(yaml, { file, env: {} })
+  const fastify = Fastify(options)
+  t.teardown(() => fastify.close())
+  await fastify.register(app, config!)
+  fastify.get('/own', async () => 'mine')
+  const base = await fastify.listen({ port: 0, host: '127.0.0.1' })
+  t.equal(await (await fetch(`${base}/a`)).text(), 'hello')
+  t.equal(await (await fetch(`${base}/own`)).text(), 'mine', "the service's own routes win")
+  t.equal((await fetch(`${urls.health}/ready`)).status, 200)
+  t.match(await (await fetch(`${urls.metrics}/metrics`)).text(), /^cache_misses_total 1$/m)
+})
+
+for (const how of ['--config=FILE', 'SLICESTREAM_CONFIG']) {
+  t.test(`fastify start app.ts with ${how}: the same ports, the same drain`, async (t) => {
+    const { file, proxy, urls } = await settings(t)
+    const cli = join(root, 'node_modules/fastify-cli/cli.js')
+    const args = [cli, 'start', '-a', '127.0.0.1', '-p', String(proxy), '-l', 'info', '--options', 'app.ts']
+    const run =
+      how === 'SLICESTREAM_CONFIG'
+        ? runNode(t, args, { SLICESTREAM_CONFIG: file })
+        : runNode(t, [...args, '--', `--config=${file}`])
+    await run.until('Server listening')
+    t.equal(await (await fetch(`${urls.proxy}/a`)).text(), 'hello')
+    t.equal((await fetch(`${urls.health}/ready`)).status, 200)
+    t.equal((await fetch(`${urls.metrics}/metrics`)).status, 200)
+    run.process.kill('SIGTERM')
+    t.equal(await run.exited, 0)
+  })
+}
+
+t.test('without any configuration it says what is missing', async (t) => {
+  const fastify = Fastify()
+  t.teardown(() => fastify.close())
+  await t.rejects(async () => fastify.register(app, {}), { message: /--config=FILE or SLICESTREAM_CONFIG/ })
+})
