@@ -20,6 +20,8 @@ every key has a default except that \`upstream_address\` must name a server othe
 - Sizes are bytes. Relative paths are relative to the file's directory. \`localhost\` as a listening address means 127.0.0.1.
 - \`--upstream URL\` and \`--listen ADDR\` win over \`upstream_address\` and \`listen_address\`; \`PURGE_TOKEN\` in the environment
   wins over \`purge.auth_token\`. Where the file has no \`log_level\`, the first level that \`LOG_LEVEL\` or \`RUST_LOG\` names is taken.
+- \`fastify start --options app.ts -- --config=FILE\` reads the same file (or SLICESTREAM_CONFIG names it); there the proxy's
+  own address and the log level are fastify-cli's flags.
 - \`UV_THREADPOOL_SIZE\` is 16 unless the environment says otherwise: file system, DNS and zlib share those threads.
 
 [config/slicestream.yaml](../config/slicestream.yaml) has every key with its default, ready to be edited.

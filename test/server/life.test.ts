@@ -1,10 +1,13 @@
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { connect, get } from '../helpers/client.ts'
 import { startOrigin } from '../helpers/origin.ts'
+import { tempDir } from '../helpers/scope.ts'
 import { startServer } from '../helpers/server.ts'
+import { runNode } from './run.ts'
 
 /** An origin whose `/slow` answers half, and the rest when `finish` is called. */
 async function slowOrigin(t: Parameters<typeof startOrigin>[0]) {
@@ -127,4 +130,49 @@ t.test('SIGHUP changes nothing, and says so', async (t) => {
   while (!server.stdout.includes('SIGHUP')) await wait(5)
   t.equal((await get(`${server.url}/fast`)).status, 200)
   t.equal(await server.kill(), 0)
+})
+
+t.test('health follows the origin: degraded with a cache, unhealthy without, healthy again', async (t) => {
+  const { origin } = await slowOrigin(t)
+  const health = async (server: { health: string }) => {
+    const answer = await fetch(`${server.health}/health`)
+    return [
+      answer.status,
+      ((await answer.json()) as { status: string }).status,
+      await status(`${server.health}/ready`),
+    ]
+  }
+  const settings = { upstream_address: origin.url, max_retries: 0 }
+  const cached = await startServer(t, settings)
+  const plain = await startServer(t, { ...settings, enable_cache: false })
+  await origin.stop()
+  for (let i = 0; i < 3; i++) {
+    for (const server of [cached, plain]) t.equal((await get(`${server.url}/fast`)).status, 502)
+  }
+  t.same(await health(cached), [200, 'degraded', 200])
+  t.same(await health(plain), [503, 'unhealthy', 503])
+  await origin.start()
+  for (const server of [cached, plain]) {
+    t.equal((await get(`${server.url}/fast`)).status, 200)
+    t.same(await health(server), [200, 'healthy', 200])
+  }
+})
+
+t.test('an unexpected error is logged as fatal and ends with 1', async (t) => {
+  const bomb = 'process.on("SIGUSR2", () => { throw new Error("boom") })'
+  const file = join(tempDir(t), 'config.yaml')
+  const endpoint = { enabled: false }
+  const config = {
+    upstream_address: '127.0.0.1:9',
+    listen_address: '127.0.0.1:0',
+    enable_l2_cache: false,
+    health_endpoint: endpoint,
+    metrics_endpoint: endpoint,
+  }
+  writeFileSync(file, JSON.stringify(config))
+  const run = runNode(t, ['--import', `data:text/javascript,${encodeURIComponent(bomb)}`, 'server.ts', file])
+  await run.until('Server listening')
+  run.process.kill('SIGUSR2')
+  t.equal(await run.exited, 1)
+  t.ok(logged(run.output.stdout).some(({ level, msg }) => level === 60 && msg === 'unexpected error'))
 })
