@@ -145,7 +145,9 @@ export function createResources(store: TieredStore): Resources {
       const others: Head[] = []
       for (const other of resource.heads ?? []) {
         if (other.generation === head.generation) continue
-        if (sameVariant(other, head)) dropGeneration(resource, other.generation)
+        // What is not whole yet replaces nothing that is: its transfer may fail.
+        const yields = stored || resource.incomplete.has(other.generation)
+        if (yields && sameVariant(other, head)) dropGeneration(resource, other.generation)
         else others.push(other)
       }
       while (others.length >= MAX_VARIANTS) dropGeneration(resource, others.shift()!.generation)
