@@ -17,6 +17,7 @@ export function sendWithRetries(
   const { counters, origin, budget, maxRetries } = context
   let timer: NodeJS.Timeout | undefined
   let stopped = false
+  budget.earn()
   let transfer = attempt(1)
 
   function attempt(number: number) {

@@ -29,6 +29,8 @@ export function createSource(
   const { generation } = head
   const objectBytes = head.length ?? 0
   const ahead: (() => void)[] = []
+  // The failure that this reader comes back from: a transfer begun again because of it costs a retry.
+  let failure: Error | null = null
   // A slice that was read from disk to open the response, for which memory may have no room.
   let opened: { index: number; slice: Slice } | null = null
 
@@ -89,10 +91,17 @@ export function createSource(
     fromDisk,
 
     fillAt(offset, last) {
+      const cause = failure
+      failure = null
       const joined = transferAt(context, resource, exchange, head, offset)
       if (joined) return joined.ready
       if (!canFetchSlices(head)) {
         return Promise.reject(new Error('a slice is missing and cannot be fetched by itself'))
+      }
+      if (cause) {
+        // Paid by the one who opens the transfer: a thousand readers of one cut body are one retry.
+        if (!context.budget.spend()) return Promise.reject(cause)
+        counters.healedTransfers++
       }
       const lastIndex = sliceIndex(Math.min(last, head.length! - 1), sliceSize)
       const run = exchange.sliceable
@@ -105,9 +114,8 @@ export function createSource(
 
     async afterFailure(error) {
       exchange.heals++
-      const hopeless = !canFetchSlices(head) || exchange.heals > context.maxRetries || !context.budget.spend()
-      if (hopeless) throw error
-      counters.healedTransfers++
+      if (!canFetchSlices(head) || exchange.heals > context.maxRetries) throw error
+      failure = error
       await new Promise((resolve) => setTimeout(resolve, retryDelay(exchange.heals)))
     },
 

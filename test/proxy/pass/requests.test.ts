@@ -1,14 +1,11 @@
 import t from 'tap'
 import { connect, get } from '../../helpers/client.ts'
-import { type Origin, startOrigin } from '../../helpers/origin.ts'
-import { type Proxy, type StartProxyOptions, startProxy } from '../../helpers/proxy.ts'
+import { startOrigin } from '../../helpers/origin.ts'
+import { type StartProxyOptions, startProxy } from '../../helpers/proxy.ts'
 import type { Scope } from '../../helpers/scope.ts'
 
 /** An origin that answers everything with what it was asked, and a proxy in front of it. */
-async function start(
-  t: Scope,
-  options: Partial<StartProxyOptions> = {},
-): Promise<{ origin: Origin; proxy: Proxy }> {
+async function start(t: Scope, options: Partial<StartProxyOptions> = {}) {
   const origin = await startOrigin(t, async (request, exchange) => {
     const body = await request.body
     await exchange.respond({ fields: { 'Cache-Control': 'no-store' }, body: `${request.method} ${body}` })
