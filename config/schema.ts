@@ -51,7 +51,8 @@ export const schema = {
       enum: ['file', 'raw_disk'],
       default: 'file',
       description:
-        'How L2 keeps its entries: as files in a directory, or in one preallocated file or block device.',
+        'How L2 keeps its entries: as files in a directory, or in one preallocated file or block device ' +
+        '(this version checks the keys of `raw_disk`, but refuses to start with it).',
     },
     l2_cache_dir: {
       type: 'string',
