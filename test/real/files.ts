@@ -133,6 +133,11 @@ export async function testFiles(t: Scope, report: Report): Promise<void> {
   await all('restarted')
   await nginx.stop()
   await all('origin stopped')
+  report.line('')
+  report.line(
+    'A cold client is not slowed down to the pace of the disk: slices that the full queue to the disk could not take are',
+  )
+  report.line('asked for again by the next client. That is what wget had from the origin in the cold state.')
   await server.kill()
 }
 
