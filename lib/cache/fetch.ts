@@ -1,6 +1,7 @@
 import { staleOnError } from '../semantics/decide.ts'
-import { endToEnd, without } from '../semantics/fields.ts'
+import { endToEnd, fieldValue, hasField, without } from '../semantics/fields.ts'
 import { confirms, createHead, freshen } from '../semantics/head.ts'
+import { parseRangeSpec } from '../semantics/ranges.ts'
 import { FILL_FIELDS } from '../semantics/request-fields.ts'
 import { storable } from '../semantics/storable.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
@@ -16,6 +17,9 @@ import { sendWithRetries } from './send.ts'
 
 /** Response fields that depend on what part of the representation the client gets. */
 const WRITTEN_ANEW: ReadonlySet<string> = new Set(['content-length', 'content-range', 'x-cache'])
+
+/** Of a 416 that is passed on, Content-Range tells the length of the representation. */
+const WRITTEN_ANEW_IN_416: ReadonlySet<string> = new Set(['content-length', 'x-cache'])
 
 /** What is asked of the origin to learn what a key is. */
 export interface FetchPlan {
@@ -85,6 +89,11 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
       resolve({ kind: 'stale', status })
       return IGNORE
     }
+    // It speaks of the one range that was asked for, and knows nothing of others or of the client's If-Range.
+    if (status === 416 && asked.range && !isSingleRange(exchange.fields)) {
+      stop = ask({ range: null, validate: null })
+      return IGNORE
+    }
     const extent = extentOf(response, exchange.method, asked.range)
     if (!extent) {
       counters.identityRefusals++
@@ -127,7 +136,10 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
       ? storingFill(context, resource, head, transfer, extent)
       : passingFill(context, transfer, extent)
     letGo = fill.hold()
-    const received = without(endToEnd(response.fields), WRITTEN_ANEW)
+    const received = without(
+      endToEnd(response.fields),
+      response.status === 416 ? WRITTEN_ANEW_IN_416 : WRITTEN_ANEW,
+    )
     resolve({ kind: stored ? 'stored' : 'unstored', head, fill, status: response.status, received })
     return countingHandler(context, fill)
   }
@@ -266,6 +278,12 @@ export function countingHandler(context: Context, fill: Fill): BodyHandler {
     finished: () => fill.finished(),
     failed: (error) => fill.failed(error),
   }
+}
+
+/** Whether the origin's answer to the first range of a request answers the request. */
+function isSingleRange(request: FieldList): boolean {
+  const parsed = parseRangeSpec(fieldValue(request, 'range'))
+  return parsed.kind === 'specs' && parsed.specs.length === 1 && !hasField(request, 'if-range')
 }
 
 /** Whether a stale head has a validator to ask with. */

@@ -41,6 +41,9 @@ export function storable(
   response: ReceivedResponse,
   options: CachingOptions,
 ): Storability {
+  if (ABOUT_THE_REQUEST.has(response.status)) {
+    return { store: false, reason: `status ${response.status} answers the request only`, byRequest: true }
+  }
   const directives = parseCacheControl(fieldValue(response.fields, 'cache-control'))
   const byResponse = responseReason(response, directives) ?? uselessness(response, directives, options)
   if (byResponse !== undefined) return { store: false, reason: byResponse, byRequest: false }
@@ -52,7 +55,6 @@ export function storable(
 function responseReason(response: ReceivedResponse, directives: CacheControl): string | undefined {
   const { status, fields } = response
   if (status < 200 || status > 599) return 'not a final response'
-  if (ABOUT_THE_REQUEST.has(status)) return `status ${status} answers the request only`
   if (status === 206 && parseContentRange(fieldValue(fields, 'content-range')) === undefined) {
     return 'partial without a single range'
   }
