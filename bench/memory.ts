@@ -35,7 +35,7 @@ export async function benchMemory(bench: Bench): Promise<void> {
   await server.kill()
   bench.line('')
   bench.line(
-    `${clients} clients that send a request for ${length / MIB} MiB and never read a byte, after 5 seconds. KiB of each client: what the`,
+    `${clients} clients that send a request for ${length / MIB} MiB and never read a byte, some seconds later. KiB of each client: what the`,
   )
   bench.line('process grew by, L1 being full before.')
   bench.line('')

@@ -1,4 +1,5 @@
-// npm run bench: all benches, results to bench/RESULTS.md. With --smoke seconds of work, and nothing is written.
+// npm run bench: all benches, results to bench/RESULTS.md. With --smoke seconds of work, with a name (ttfb, memory) that
+// bench alone; then nothing is written.
 import { writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import type { Bench } from './harness.ts'
 import { benchMemory } from './memory.ts'
 import { benchTtfb } from './ttfb.ts'
 
+const only = process.argv.slice(2).find((argument) => !argument.startsWith('-'))
 const lines: string[] = []
 const scope = createScope()
 const bench: Bench = {
@@ -30,10 +32,11 @@ bench.line(
 )
 bench.line('')
 try {
-  await benchTtfb(bench)
-  await benchMemory(bench)
+  if (only === undefined || only === 'ttfb') await benchTtfb(bench)
+  if (only === undefined || only === 'memory') await benchMemory(bench)
   while (lines.at(-1) === '') lines.pop()
-  if (!bench.smoke) writeFileSync(join(import.meta.dirname, 'RESULTS.md'), `${lines.join('\n')}\n`)
+  if (!bench.smoke && only === undefined)
+    writeFileSync(join(import.meta.dirname, 'RESULTS.md'), `${lines.join('\n')}\n`)
 } finally {
   await scope.end()
 }

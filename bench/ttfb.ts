@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { connect } from '../test/helpers/client.ts'
 import { startServer } from '../test/helpers/server.ts'
 import { type Bench, figure, MIB, percentile, startBenchOrigin } from './harness.ts'
@@ -12,15 +13,15 @@ export async function benchTtfb(bench: Bench): Promise<void> {
 }
 
 async function addedTtfb(bench: Bench, origin: string, proxy: string): Promise<void> {
-  const rounds = bench.smoke ? 20 : 3000
-  const warmUp = bench.smoke ? 5 : 500
+  const rounds = bench.smoke ? 20 : 1500
+  const warmUp = bench.smoke ? 5 : 300
   bench.line('## Time to the first byte')
   bench.line('')
   bench.line(
     `${rounds} rounds, one request at a time on connections that stay open; in each round the origin directly, the`,
   )
   bench.line(
-    'proxy with an object that it has never seen, and the proxy with one that it has in memory, in turn. Milliseconds.',
+    'proxy with an object that it has in memory, and the proxy with one that it has never seen, in turn. Milliseconds.',
   )
   bench.line('')
   bench.line('| object | asked | p50 | p99 | added p50 | added p99 |')
@@ -29,14 +30,16 @@ async function addedTtfb(bench: Bench, origin: string, proxy: string): Promise<v
     const direct = await connect(origin)
     const missing = await connect(proxy)
     const hitting = await connect(proxy)
-    const times = { origin: [] as number[], miss: [] as number[], hit: [] as number[] }
+    const times = { origin: [] as number[], hit: [] as number[], miss: [] as number[] }
     for (let round = -warmUp; round < rounds; round++) {
       const target = `/bytes/${length}`
       const answers = {
         origin: await direct.request(target),
-        miss: await missing.request(`${target}?never=${round + warmUp}`),
         hit: await hitting.request(target),
+        miss: await missing.request(`${target}?never=${round + warmUp}`),
       }
+      // A large miss is still on its way to the disk: none of that belongs to the next round.
+      if (length === MIB) await wait(10)
       if (round < 0) continue
       expectCache(answers.miss.header('x-cache'), 'MISS')
       expectCache(answers.hit.header('x-cache'), 'HIT')
@@ -46,7 +49,7 @@ async function addedTtfb(bench: Bench, origin: string, proxy: string): Promise<v
     const name = length === MIB ? '1 MiB' : '1 KiB'
     const base = { p50: percentile(times.origin, 0.5), p99: percentile(times.origin, 0.99) }
     bench.line(`| ${name} | origin | ${figure(base.p50)} | ${figure(base.p99)} | | |`)
-    for (const kind of ['miss', 'hit'] as const) {
+    for (const kind of ['hit', 'miss'] as const) {
       const p50 = percentile(times[kind], 0.5)
       const p99 = percentile(times[kind], 0.99)
       const added = `${figure(p50 - base.p50)} | ${figure(p99 - base.p99)}`
