@@ -29,7 +29,8 @@ const BY_CODE: Record<string, Failure> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { status: 502, type: 'http_response_incomplete', retryable: false },
 }
 
-const CERTIFICATE = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_VERIFY|ISSUER/
+const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ISSUER/
+const TLS = /SSL|TLS|EPROTO/
 
 /** The origin answered, but not what it was asked for: another range, validator or length. */
 export class WrongAnswer extends Error {
@@ -47,6 +48,7 @@ export function describeFailure(error: Error & { code?: string }): Failure {
     if (BY_CODE[code]) return BY_CODE[code]
     if (code.startsWith('HPE_')) return { status: 502, type: 'http_protocol_error', retryable: false }
     if (CERTIFICATE.test(code)) return { status: 502, type: 'tls_certificate_error', retryable: false }
+    if (TLS.test(code)) return { status: 502, type: 'tls_protocol_error', retryable: false }
   }
   if (error.name === 'HTTPParserError') return { status: 502, type: 'http_protocol_error', retryable: false }
   return { status: 502, type: 'destination_unavailable', retryable: false }

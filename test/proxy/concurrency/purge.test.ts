@@ -4,7 +4,7 @@ import { connect, get } from '../../helpers/client.ts'
 import { fileOrigin } from '../../helpers/file-origin.ts'
 import { etagOf } from '../../helpers/file-response.ts'
 import { type Script, startOrigin } from '../../helpers/origin.ts'
-import { type Proxy, startProxy } from '../../helpers/proxy.ts'
+import { type Proxy as RunningProxy, startProxy } from '../../helpers/proxy.ts'
 import { until } from '../../helpers/until.ts'
 
 const SLICE = 65_536
@@ -12,7 +12,7 @@ const old = bytesOf(37, 6 * SLICE + 5)
 const young = bytesOf(38, 4 * SLICE + 5)
 
 /** What makes everything under a URL old, each in its way. */
-const PURGES: Record<string, (proxy: Proxy, url: string) => Promise<unknown>> = {
+const PURGES: Record<string, (proxy: RunningProxy, url: string) => Promise<unknown>> = {
   'purge of the URL': (proxy, url) => proxy.fastify.sliceProxy!.purge(url),
   'purge of all': (proxy) => proxy.fastify.sliceProxy!.purgeAll(),
   'an unsafe method': (_proxy, url) => get(url, { method: 'POST' }),
