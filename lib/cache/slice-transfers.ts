@@ -133,6 +133,8 @@ export function openTransfer(
     if (resource.epoch !== epoch || !resource.heads?.some((known) => known.generation === head.generation)) {
       fill.stopStoring()
     }
+    // Small slices are complete before those who wait run again: what they came for is kept until they have attached.
+    setImmediate(fill.hold())
     resolve(fill)
     return countingHandler(context, fill)
   }

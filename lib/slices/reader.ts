@@ -66,7 +66,11 @@ export async function sendRange(
       }
       if (sink.gone) return false
       const fill = await source.fillAt(offset, range.last)
-      if (!fill.covers(offset)) continue
+      if (!fill.covers(offset)) {
+        // It may have failed before we came to attach; without this we would ask again at once, and for ever.
+        if (fill.error) await source.afterFailure(fill.error)
+        continue
+      }
       following = { fill, reader: fill.attach(offset) }
     }
     const { fill, reader } = following

@@ -96,6 +96,26 @@ t.test('A8: a file where the directories should be (ENOTDIR)', async (t) => {
   t.ok(proxy.l2!.stats().writeErrors > 0)
 })
 
+t.test('A8: slices that no store takes go to their clients all the same, each fetched once', async (t) => {
+  const dir = tempDir(t)
+  const file = bytesOf(250, 3 * S + 5)
+  const origin = await fileOrigin(t, { '/f': file })
+  const proxy = await startProxy(t, { upstream: origin.url, sliceSize: S, l1: 0, l2: L2, dir })
+  rmSync(dir, { recursive: true })
+  writeFileSync(dir, 'not a directory')
+  for (let turn = 1; turn <= 8; turn++) {
+    // The short last slice arrives whole with its response head, before anybody can follow it.
+    const ranges = { range: `bytes=0-199,${3 * S}-`, timeout: 3000 }
+    const answers = await Promise.all([get(`${proxy.url}/f`, ranges), get(`${proxy.url}/f`, ranges)])
+    for (const answer of answers) {
+      t.match(answer, { status: 206, complete: true })
+      t.ok(answer.body.includes(file.subarray(0, 200)) && answer.body.includes(file.subarray(3 * S)))
+    }
+    await proxy.l2!.flush()
+  }
+  t.ok(origin.requests.length <= 8 * 4, `${origin.requests.length} upstream requests`)
+})
+
 t.test('A8: with memory in front a broken disk costs the hits nothing', async (t) => {
   const dir = tempDir(t)
   const { origin, proxy } = await clientsUnharmed(

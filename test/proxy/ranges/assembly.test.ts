@@ -71,7 +71,7 @@ for (const sliceSize of [S, 100_000]) {
               if (!whole.complete || !whole.body.equals(file)) throw new Error(`all ${size} bytes`)
             },
           ),
-          { numRuns: 40 },
+          { numRuns: 150 },
         )
         t.pass(`${run} files`)
       },
