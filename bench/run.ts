@@ -1,7 +1,7 @@
 // npm run bench: all benches, results to bench/RESULTS.md. With --smoke seconds of work, with a name (ttfb, memory) that
 // bench alone; then nothing is written.
 import { writeFileSync } from 'node:fs'
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism, cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { createScope } from '../test/helpers/scope.ts'
 import type { Bench } from './harness.ts'
@@ -28,7 +28,7 @@ bench.line(
 bench.line('')
 const processor = `${availableParallelism()} cores (${cpus()[0].model.trim()})`
 bench.line(
-  `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${process.platform} ${process.arch}, ${processor}.`,
+  `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${process.platform} ${process.arch}, ${processor}, load ${load} before.`,
 )
 bench.line('')
 try {
