@@ -128,6 +128,7 @@ export function openTransfer(
     }
     // An origin that ignores Range sends everything from the first byte: it is cut all the same.
     extent.end ??= head.length
+    extent.length ??= head.length
     const fill = startFill(context, resource, head, sender, extent, () => exchange.subrequests--, transfer)
     transfer.fill = fill
     if (resource.epoch !== epoch || !resource.heads?.some((known) => known.generation === head.generation)) {

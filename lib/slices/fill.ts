@@ -318,7 +318,8 @@ export function createFill(options: FillOptions): Fill {
       if (end !== null && segments.end < end)
         return fill.failed(new Error('the body ended before its length'))
       if (end === null) end = segments.end
-      cutSlices(end === options.end || options.end === null)
+      // Only a transfer that went on to the end of the representation has its last slice, which may be short.
+      cutSlices(options.end === null)
       settle('complete', null)
     },
 

@@ -165,19 +165,26 @@ t.test('B17: an origin without ranges: one transfer, cut into slices, serves eve
   t.equal(origin.requests.length, 1)
 })
 
-t.test('B17: an origin that ignores Range after the third slice', async (t) => {
-  const origin = await startOrigin(t, (request, exchange) => {
-    const first = Number(request.header('range')?.slice(6).split('-')[0] ?? 0)
-    return exchange.respondFile(file, { ranges: first < 3 * S })
-  })
-  const proxy = await startProxy(t, { upstream: origin.url, sliceSize: S })
-  for (let index = 0; index < 8; index++) {
-    const spec = { first: index * S + 3, last: Math.min(N - 1, (index + 1) * S) }
-    const answer = await get(`${proxy.url}/f`, { range: rangeHeader([spec]) })
-    t.equal(faultOf(answer, file, [spec]), undefined, `slice ${index}`)
-  }
-  t.ok((await get(`${proxy.url}/f`)).body.equals(file))
-})
+for (const chunked of [false, true]) {
+  t.test(
+    `B17: an origin that ignores Range after the third slice${chunked ? ', chunked' : ''}`,
+    async (t) => {
+      const origin = await startOrigin(t, (request, exchange) => {
+        const first = Number(request.header('range')?.slice(6).split('-')[0] ?? 0)
+        return exchange.respondFile(file, first < 3 * S ? {} : { ranges: false, chunked })
+      })
+      const proxy = await startProxy(t, { upstream: origin.url, sliceSize: S })
+      for (let index = 0; index < 8; index++) {
+        const spec = { first: index * S + 3, last: Math.min(N - 1, (index + 1) * S) }
+        const answer = await get(`${proxy.url}/f`, { range: rangeHeader([spec]) })
+        t.equal(faultOf(answer, file, [spec]), undefined, `slice ${index}`)
+      }
+      const requests = origin.requests.length
+      t.ok((await get(`${proxy.url}/f`)).body.equals(file))
+      t.equal(origin.requests.length, requests, 'all slices are there, the short last one too')
+    },
+  )
+}
 
 t.test('B17: a right 206 in the chunked coding is as good as one with a length', async (t) => {
   const origin = await startOrigin(t, async (request, exchange) => {
