@@ -26,6 +26,7 @@ bench.line(
   'Written by `npm run bench`. Origin, proxy and client are processes of one machine and share its cores.',
 )
 bench.line('')
+const load = loadavg()[0].toFixed(1)
 const processor = `${availableParallelism()} cores (${cpus()[0].model.trim()})`
 bench.line(
   `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${process.platform} ${process.arch}, ${processor}, load ${load} before.`,
