@@ -2,9 +2,6 @@ import type { ServerResponse } from 'node:http'
 import type { Sink } from '../slices/reader.ts'
 import type { Counters } from './counters.ts'
 
-/** Bytes that may wait in a client's socket queue before its reader waits: a stalled client costs this and no more. */
-const QUEUE_LIMIT = 96 * 1024
-
 /** A client's response as a sink. Buffers only: a string would make Node encode the header block as UTF-8. */
 export function createSink(res: ServerResponse, counters: Counters): Sink {
   const callbacks = new Set<() => void>()
@@ -23,18 +20,21 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
     write(bytes) {
       if (gone) return true
       counters.bytesToClients += bytes.length
-      return res.write(bytes) || res.writableLength <= QUEUE_LIMIT
+      return res.write(bytes)
     },
-    drained() {
-      if (gone || !res.writableNeedDrain) return Promise.resolve()
+    drained(within) {
+      if (gone || !res.writableNeedDrain) return Promise.resolve(true)
       return new Promise((resolve) => {
-        const done = () => {
-          res.off('drain', done)
-          callbacks.delete(done)
-          resolve()
-        }
+        const timer = within === undefined ? undefined : setTimeout(settle, within, false)
+        const done = () => settle(true)
         res.once('drain', done)
         callbacks.add(done)
+        function settle(drained: boolean): void {
+          clearTimeout(timer)
+          res.off('drain', done)
+          callbacks.delete(done)
+          resolve(drained)
+        }
       })
     },
     onGone(callback) {

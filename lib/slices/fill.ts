@@ -4,7 +4,7 @@ import type { FillMemory } from './fill-memory.ts'
 import { createSegments } from './segments.ts'
 
 /** How far a fill runs ahead of its fastest reader before the upstream is paused, in bytes. */
-export const FILL_WINDOW = 64 * 1024
+export const FILL_WINDOW = 32 * 1024
 /** How far behind the newest byte a fill keeps bytes for readers that are a little slower, in bytes. */
 const KEPT_BEHIND = 256 * 1024
 /** A fill that lost its readers is finished all the same when at most this share of it is missing … */

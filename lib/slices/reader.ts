@@ -3,12 +3,15 @@ import type { Slice } from '../stores/store.ts'
 import { sliceIndex } from './arithmetic.ts'
 import type { Fill, FillReader } from './fill.ts'
 
+/** A client that takes nothing for so long, in milliseconds, no longer keeps a whole slice alive: it is looked up again. */
+const LET_GO_AFTER = 1000
+
 /** Where a response's bytes go. */
 export interface Sink {
   /** False = wait for `drained()` before the next one. */
   write(bytes: Buffer): boolean
-  /** Resolves when more may be written, also when the client has gone. */
-  drained(): Promise<void>
+  /** Resolves to true when more may be written, also when the client has gone; to false after `within` milliseconds. */
+  drained(within?: number): Promise<boolean>
   /** Calls back once when the client has gone; the result takes the callback back. */
   onGone(callback: () => void): () => void
   readonly gone: boolean
@@ -53,15 +56,12 @@ export async function sendRange(
       return true
     if (!following) {
       const index = sliceIndex(offset, source.sliceSize)
-      const slice = source.fromMemory(index) ?? (await source.fromDisk(index))
+      let slice = source.fromMemory(index) ?? (await source.fromDisk(index))
       if (slice) {
-        offset += await sendSlice(
-          slice,
-          offset - index * source.sliceSize,
-          range.last - offset + 1,
-          source,
-          sink,
-        )
+        const within = offset - index * source.sliceSize
+        offset += await sendSlice(slice, within, range.last - offset + 1, source, sink)
+        slice = undefined // what is held over the next wait is kept alive by it
+        await sink.drained()
         continue
       }
       if (sink.gone) return false
@@ -86,6 +86,7 @@ export async function sendRange(
   return !sink.gone
 }
 
+/** Sends from one slice until its end, the client's or that of our patience; returns the bytes sent. */
 async function sendSlice(
   slice: Slice,
   from: number,
@@ -107,12 +108,8 @@ async function sendSlice(
     sent += bytes.length
     const more = sink.write(bytes)
     source.served(bytes.length)
-    if (rest === 0) {
-      if (!more) await sink.drained()
-      break
-    }
-    if (!more) await sink.drained()
-    if (sink.gone) break
+    if (rest === 0 || sink.gone) break
+    if (!more && !(await sink.drained(LET_GO_AFTER))) break
   }
   return sent
 }

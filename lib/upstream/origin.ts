@@ -60,6 +60,9 @@ export interface Origin {
   close(): Promise<void>
 }
 
+/** Bytes that a paused connection reads ahead, which a stalled client costs too. undici hands this on, its types do not say so. */
+const READ_AHEAD = { highWaterMark: 16 * 1024 }
+
 export function createOrigin(options: OriginOptions): Origin {
   const url = new URL(options.url)
   const pool = new Pool(url.origin, {
@@ -68,7 +71,7 @@ export function createOrigin(options: OriginOptions): Origin {
     allowH2: false,
     headersTimeout: options.headersTimeout,
     bodyTimeout: options.bodyTimeout,
-    connect: { timeout: options.connectTimeout, rejectUnauthorized: options.tlsVerify },
+    connect: { ...READ_AHEAD, timeout: options.connectTimeout, rejectUnauthorized: options.tlsVerify },
   })
   return {
     url,

@@ -7,7 +7,7 @@ import type { Slice } from '../../lib/stores/store.ts'
 import { bytesOf } from '../helpers/bytes.ts'
 import { sendChunks, testFill } from './fills.ts'
 
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+const turn = () => new Promise<boolean>((resolve) => setImmediate(resolve, true))
 
 /** A client that takes everything, or wants a pause after each write, or goes away once it has `leaveAfter` bytes. */
 function testSink(options: { full?: boolean; leaveAfter?: number } = {}): Sink & { received(): Buffer } {
