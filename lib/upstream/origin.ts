@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { type Dispatcher, Pool } from 'undici'
 import type { FieldList } from '../semantics/types.ts'
+import { createResetWatch, type ResetWatch } from './resets.ts'
 
 export interface OriginOptions {
   /** `http://host:port` or `https://host:port`. */
@@ -65,18 +66,24 @@ const READ_AHEAD = { highWaterMark: 16 * 1024 }
 
 export function createOrigin(options: OriginOptions): Origin {
   const url = new URL(options.url)
+  const resets = createResetWatch({
+    ...READ_AHEAD,
+    allowH2: false,
+    timeout: options.connectTimeout,
+    rejectUnauthorized: options.tlsVerify,
+  })
   const pool = new Pool(url.origin, {
     connections: options.maxConnections,
     pipelining: 1,
     allowH2: false,
     headersTimeout: options.headersTimeout,
     bodyTimeout: options.bodyTimeout,
-    connect: { ...READ_AHEAD, timeout: options.connectTimeout, rejectUnauthorized: options.tlsVerify },
+    connect: resets.connect,
   })
   return {
     url,
     send(request, handler) {
-      const exchange = createExchange(handler)
+      const exchange = createExchange(handler, resets)
       try {
         pool.dispatch(
           {
@@ -98,7 +105,10 @@ export function createOrigin(options: OriginOptions): Origin {
 }
 
 /** Turns undici's events into ours; after `abort` none follows. */
-function createExchange(handler: ResponseHandler): {
+function createExchange(
+  handler: ResponseHandler,
+  resets: ResetWatch,
+): {
   handler: Dispatcher.DispatchHandler
   transfer: Transfer
 } {
@@ -133,6 +143,7 @@ function createExchange(handler: ResponseHandler): {
       onResponseEnd() {
         if (stopped) return
         stopped = ENDED
+        if (resets.isReset) return body?.failed(new Error('the connection was reset'))
         body?.finished(textFields((controller as { rawTrailers?: Buffer[] | null } | null)?.rawTrailers))
       },
       onResponseError(_controller, error) {

@@ -106,6 +106,22 @@ t.test('A3: a body that ends with its connection is passed on and not stored', a
   t.equal(proxy.l1!.stats().entries, 0)
 })
 
+t.test('A3: one that ends with a reset does not look whole', async (t) => {
+  const origin = await startOrigin(t, async (request, exchange) => {
+    await exchange.write(
+      `HTTP/1.1 200 OK\r\n${request.target === '/close' ? 'Connection: close\r\n' : ''}\r\n`,
+    )
+    await exchange.write(file)
+    await exchange.reset()
+  })
+  const proxy = await startProxy(t, { upstream: origin.url, sliceSize: S })
+  for (const path of ['/', '/close']) {
+    const { status, complete } = await get(proxy.url + path)
+    t.match({ status, complete }, { status: 200, complete: false }, path)
+  }
+  t.equal(proxy.counters.truncatedBodies, 2)
+})
+
 for (const when of ['with the body', 'a moment later'] as const) {
   t.test(`A4: bytes beyond Content-Length, sent ${when}, reach no client`, async (t) => {
     const smuggled = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\nCache-Control: max-age=3600\r\n\r\nsmuggl'
