@@ -81,6 +81,13 @@ for (const [name, purge] of Object.entries(PURGES)) {
         const next = await get(url)
         t.equal(next.header('x-cache'), 'HIT')
         t.ok(next.body.equals(young), `and the next, ${moment}`)
+        for (const store of [proxy.l1!, proxy.l2!]) {
+          t.equal(
+            store.stats().entries,
+            1 + 5,
+            `${store.name}: a head and its slices, none left over, ${moment}`,
+          )
+        }
         await proxy.l2!.flush()
         await proxy.restart()
         t.ok((await get(url)).body.equals(young), `and after a restart, ${moment}`)
