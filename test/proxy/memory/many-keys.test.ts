@@ -5,11 +5,12 @@ import { type Server, startServer } from '../../helpers/server.ts'
 
 const MiB = 1024 * 1024
 const L1 = 8 * MiB
-/** URLs of each round. A leak of 1 KiB for each would be 10 MiB a round. */
-const URLS = 10_000
+const ROUNDS = 6
+/** URLs of each round. In the first ones heap and tables grow; a leak of 2 KiB for each would then be 24 MiB in two. */
+const URLS = 6000
 
 t.test(
-  'E42 many distinct URLs, stored or not: a second round needs no more memory than the first',
+  'E42 many distinct URLs, stored or not: later rounds need no more memory than the ones before',
   async (t) => {
     const origin = await startOrigin(t, (request, exchange) => {
       const cacheControl = request.target.startsWith('/private') ? 'private' : 'max-age=60'
@@ -24,12 +25,13 @@ t.test(
       enable_l2_cache: false,
     })
     const sizes: number[] = []
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       await askAll(server, round)
       sizes.push(server.rss())
     }
     t.comment(sizes.map((bytes) => `${Math.round(bytes / MiB)} MiB`).join(', '))
-    t.ok(sizes[2] - sizes[1] < 8 * MiB, `${(sizes[2] - sizes[1]) / MiB} MiB more`)
+    const more = sizes[ROUNDS - 1] - sizes[ROUNDS - 3]
+    t.ok(more < 20 * MiB, `${more / MiB} MiB more`)
     const metrics = (await get(`${server.metrics}/metrics`)).body.toString()
     const l1Bytes = Number(/^cache_l1_bytes (\d+)/m.exec(metrics)![1])
     t.ok(l1Bytes > 0 && l1Bytes <= L1)
