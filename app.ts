@@ -46,6 +46,12 @@ export const options = {
   forceCloseConnections: 'idle',
   // The origin answers HEAD itself; and one line for each request is access_log's decision.
   exposeHeadRoutes: false,
+  // The router refuses targets that it cannot decode, such as /100%: they are the origin's to judge.
+  frameworkErrors(error, request, reply) {
+    const proxy = request.server.sliceProxy
+    if (error.code === 'FST_ERR_BAD_URL' && proxy && request.method !== 'PURGE') proxy.handle(request, reply)
+    else reply.send(error as never)
+  },
   logController: new LogController({ disableRequestLogging: true }),
 } satisfies FastifyHttpOptions<Server>
 

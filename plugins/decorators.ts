@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Counters } from '../lib/cache/counters.ts'
 import type { SliceStore } from '../lib/stores/store.ts'
 
 /** What `streaming-proxy` offers to the other plugins and to an embedding service, as `fastify.sliceProxy`. */
 export interface SliceProxy {
   readonly counters: Counters
+  /** Proxies a request that came by another way than the plugin's own route. */
+  handle(request: FastifyRequest, reply: FastifyReply): void
   /** Forgets everything stored under the target of an absolute http(s) URL, fills under way too. Resolves to the number of entries removed. */
   purge(url: string): Promise<number>
   /** The same for the target of a request as this proxy keys it; null when it has no valid one. */

@@ -1,5 +1,5 @@
 import { METHODS } from 'node:http'
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { createCache, type Finished } from '../lib/cache/cache.ts'
 import type { MemoryStore } from '../lib/stores/memory.ts'
@@ -37,10 +37,14 @@ export interface StreamingProxyOptions {
   accessLog?: boolean
 }
 
+const MIN_SLICE = 64 * 1024
+const MAX_SLICE = 16 * 1024 * 1024
+
 /** CONNECT asks for a tunnel to anywhere; PURGE is for the `purge` plugin and never goes to the origin. */
 const FORWARDED = METHODS.filter((method) => method !== 'CONNECT' && method !== 'PURGE')
 
 const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify, options) => {
+  checkOptions(options)
   const cache = createCache({
     origin: {
       url: options.upstream,
@@ -67,11 +71,14 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
       queryAllowlist: options.cacheKey?.queryAllowlist ?? null,
     },
   })
-  fastify.decorate('sliceProxy', cache)
-
   const onFinished = options.accessLog
     ? (finished: Finished) => fastify.log.info(accessLine(finished))
     : undefined
+  const handle = (request: FastifyRequest, reply: FastifyReply) => {
+    reply.hijack()
+    cache.handle(request.raw, reply.raw, onFinished)
+  }
+  fastify.decorate('sliceProxy', { ...cache, handle })
   const known = new Set(fastify.supportedMethods)
   for (const method of FORWARDED) if (!known.has(method)) fastify.addHttpMethod(method, { hasBody: true })
   fastify.route({
@@ -79,14 +86,24 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
     url: '/*',
     exposeHeadRoute: false,
     // Before Fastify would parse a body: what passes through is not touched.
-    onRequest(request, reply) {
-      reply.hijack()
-      cache.handle(request.raw, reply.raw, onFinished)
-    },
+    onRequest: handle,
     handler() {},
   })
   fastify.server.on('upgrade', cache.upgrade)
   fastify.addHook('onClose', () => cache.close())
+}
+
+/** @throws TypeError that names the option, its value and what is allowed */
+function checkOptions({ upstream, sliceSize = MIN_SLICE }: StreamingProxyOptions): void {
+  const url = URL.parse(upstream)
+  if (!url || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '') {
+    throw new TypeError(`streaming-proxy: upstream ${upstream} is not http://host:port or https://host:port`)
+  }
+  if (!Number.isInteger(sliceSize) || sliceSize < MIN_SLICE || sliceSize > MAX_SLICE) {
+    throw new TypeError(
+      `streaming-proxy: sliceSize ${sliceSize} is not a whole number of bytes from ${MIN_SLICE} to ${MAX_SLICE}`,
+    )
+  }
 }
 
 function accessLine({ req, res, result, ttfb, duration, bytes, aborted }: Finished) {

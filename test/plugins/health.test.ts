@@ -20,6 +20,7 @@ function surroundings(fastify: FastifyInstance, { store = true } = {}) {
     counters,
     purge: async () => 0,
     purgeTarget: async () => 0,
+    handle() {},
     purgeAll: async () => 0,
   })
   if (store) fastify.decorate('l2', { stats: () => stats } as unknown as SliceStore)

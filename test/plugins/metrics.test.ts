@@ -30,6 +30,7 @@ async function scrapeOf(counters = createCounters(), l1?: SliceStore): Promise<S
     counters,
     purge: async () => 0,
     purgeTarget: async () => 0,
+    handle() {},
     purgeAll: async () => 0,
   })
   if (l1) fastify.decorate('l1', l1)
@@ -111,6 +112,7 @@ t.test('a second scrape does not count twice', async (t) => {
     counters,
     purge: async () => 0,
     purgeTarget: async () => 0,
+    handle() {},
     purgeAll: async () => 0,
   })
   await fastify.register(metrics, {})
@@ -130,6 +132,7 @@ t.test('without a proxy beside it, and registered before it, it works too', asyn
     counters,
     purge: async () => 0,
     purgeTarget: async () => 0,
+    handle() {},
     purgeAll: async () => 0,
   })
   t.equal(parse((await fastify.inject('/metrics')).body).values.cache_misses_total, 7)

@@ -3,6 +3,7 @@ import { connect, get } from '../../helpers/client.ts'
 import { startOrigin } from '../../helpers/origin.ts'
 import { type StartProxyOptions, startProxy } from '../../helpers/proxy.ts'
 import type { Scope } from '../../helpers/scope.ts'
+import { startServer } from '../../helpers/server.ts'
 
 /** An origin that answers everything with what it was asked, and a proxy in front of it. */
 async function start(t: Scope, options: Partial<StartProxyOptions> = {}) {
@@ -125,4 +126,13 @@ t.test('a request with two hosts, or one that is no host, is refused and not pas
   t.equal((await get(proxy.url, { headers: ['Host', 'a', 'Host', 'b'] })).status, 400)
   t.equal((await get(proxy.url, { headers: ['Host', 'a b'] })).status, 400)
   t.equal(origin.requests.length, 0)
+})
+
+t.test("a target that the router cannot decode is still the origin's to judge", async (t) => {
+  const origin = await startOrigin(t, (request, exchange) => exchange.respond({ body: request.target }))
+  const server = await startServer(t, { upstream_address: origin.url })
+  for (const target of ['/100%', '/%zz?a=%', '/%c3%28']) {
+    t.equal((await get(`${server.url}${target}`)).body.toString(), target)
+    t.equal((await get(`${server.url}${target}`)).header('x-cache'), 'HIT', 'and is cached like any other')
+  }
 })
