@@ -45,6 +45,8 @@ export interface FillReader {
   /** The next bytes, when they are in memory. The reader moves on by `advance`. */
   peek(): Buffer | undefined
   advance(bytes: number): void
+  /** Tells that this reader's client takes nothing at the moment, or takes again. */
+  block(blocked: boolean): void
   /** Resolves when there is something new: bytes, the end, a failure, or `detach`. */
   changed(): Promise<void>
   detach(): void
@@ -82,6 +84,7 @@ export interface Fill {
 interface ReaderState {
   offset: number
   wake: (() => void) | null
+  blocked: boolean
 }
 
 export function createFill(options: FillOptions): Fill {
@@ -96,6 +99,7 @@ export function createFill(options: FillOptions): Fill {
   let fastest = start
   let holds = 0
   let wanted = false
+  let blocked = 0 // readers whose client takes nothing
   let abandonAt = Number.POSITIVE_INFINITY
   // The slice in the making. A first slice that does not start at its boundary cannot become whole.
   let sliceStart = start
@@ -141,7 +145,9 @@ export function createFill(options: FillOptions): Fill {
 
   /** Invariant 5: the pace is that of the fastest reader; without readers it is free. */
   function setPace(): void {
-    setPaused((readers.size > 0 || (holds > 0 && !wanted)) && segments.end - fastest > FILL_WINDOW)
+    const ahead = segments.end - fastest > FILL_WINDOW
+    if (readers.size === 0) setPaused(holds > 0 && !wanted && ahead)
+    else setPaused(ahead || blocked === readers.size)
   }
 
   function forgetOld(): void {
@@ -190,7 +196,7 @@ export function createFill(options: FillOptions): Fill {
   }
 
   function attach(offset: number): FillReader {
-    const reader: ReaderState = { offset, wake: null }
+    const reader: ReaderState = { offset, wake: null, blocked: false }
     readers.add(reader)
     abandonAt = Number.POSITIVE_INFINITY
     if (offset > fastest) fastest = offset
@@ -207,6 +213,12 @@ export function createFill(options: FillOptions): Fill {
         forgetOld()
         if (paused) setPace()
       },
+      block(next) {
+        if (next === reader.blocked || !readers.has(reader)) return
+        reader.blocked = next
+        blocked += next ? 1 : -1
+        setPace()
+      },
       changed: () =>
         new Promise((resolve) => {
           if (state !== 'running' || !readers.has(reader) || reader.offset < segments.end) return resolve()
@@ -214,6 +226,7 @@ export function createFill(options: FillOptions): Fill {
         }),
       detach() {
         if (!readers.delete(reader)) return
+        if (reader.blocked) blocked--
         reader.wake?.()
         reader.wake = null
         if (state !== 'running') return

@@ -124,8 +124,12 @@ async function followFill(fill: Fill, reader: FillReader, last: number, sink: Si
         const wanted = last - reader.offset + 1
         const part = bytes.length > wanted ? bytes.subarray(0, wanted) : bytes
         const more = sink.write(part)
+        // Before advance: that may resume the upstream, and what it delivers at once would wait here for nobody.
+        if (!more) reader.block(true)
         reader.advance(part.length)
-        if (!more) await sink.drained()
+        if (more) continue
+        await sink.drained()
+        reader.block(false)
       } else if (reader.offset < fill.produced || fill.state !== 'running') {
         return
       } else {
