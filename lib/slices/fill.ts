@@ -189,6 +189,11 @@ export function createFill(options: FillOptions): Fill {
     setPaused(false)
   }
 
+  function endEarly(): void {
+    settle('complete', null)
+    source.abort(new Error('the rest of this transfer is being fetched elsewhere'))
+  }
+
   function abandon(): void {
     const reason = new Error('nobody wants this transfer any more')
     settle('abandoned', reason)
@@ -281,7 +286,7 @@ export function createFill(options: FillOptions): Fill {
     truncate(at) {
       if (state !== 'running' || at < segments.end || (end !== null && at >= end)) return
       end = at
-      if (segments.end === at) fill.finished()
+      if (segments.end === at) endEarly()
     },
 
     stopStoring() {
@@ -316,11 +321,7 @@ export function createFill(options: FillOptions): Fill {
       cutSlices(false)
       forgetOld()
       setPace()
-      if (truncated && segments.end === end) {
-        settle('complete', null)
-        source.abort(new Error('the rest of this transfer is being fetched elsewhere'))
-        return
-      }
+      if (truncated && segments.end === end) return endEarly()
       if (segments.end >= abandonAt) return abandon()
       wakeAll()
     },

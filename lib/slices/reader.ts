@@ -57,8 +57,9 @@ export async function sendRange(
     if (!following) {
       const index = sliceIndex(offset, source.sliceSize)
       let slice = source.fromMemory(index) ?? (await source.fromDisk(index))
-      if (slice) {
-        const within = offset - index * source.sliceSize
+      const within = offset - index * source.sliceSize
+      // A slice that is too short has nothing for us; taken for one that is there, it would be asked for ever.
+      if (slice && within < slice.length) {
         offset += await sendSlice(slice, within, range.last - offset + 1, source, sink)
         slice = undefined // what is held over the next wait is kept alive by it
         await sink.drained()
@@ -78,8 +79,9 @@ export async function sendRange(
     offset = reader.offset
     reader.detach()
     following = undefined
-    if (fill.state === 'complete' && fill.end !== null && range.last === Number.POSITIVE_INFINITY)
-      return !sink.gone
+    // The end of the transfer is the end of the body, but not for a reader that had fallen behind.
+    const atEnd = fill.state === 'complete' && fill.end !== null && offset >= fill.end
+    if (atEnd && range.last === Number.POSITIVE_INFINITY) return !sink.gone
     if (fill.error && offset <= range.last && offset >= fill.produced && !sink.gone)
       await source.afterFailure(fill.error)
   }

@@ -236,6 +236,14 @@ t.test('truncated, it is complete at that place and its upstream is stopped', as
   t.equal(reader.offset, 0)
 })
 
+t.test('truncated where it just stands, its upstream is stopped at once', async (t) => {
+  const test = testFill({ sliceSize: 100, end: 1000, length: 1000 })
+  test.fill.data(bytesOf(13, 300))
+  test.fill.truncate(300)
+  t.equal(test.fill.state, 'complete')
+  t.ok(test.aborted)
+})
+
 t.test('truncating where it has been already, or beyond its end, changes nothing', async (t) => {
   const test = testFill({ sliceSize: 100, end: 1000, length: 1000 })
   test.fill.data(bytesOf(14, 250))
