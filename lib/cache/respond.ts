@@ -125,7 +125,6 @@ export async function sendSelection(
   if (bodyLength !== null && selection.status !== 204) fields.push('Content-Length', String(bodyLength))
   sendHead(exchange, answer.result, selection.status, fields)
   if (bodiless || ranges.length === 0) {
-    first?.reader.detach()
     res.end()
     return
   }

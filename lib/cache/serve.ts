@@ -2,7 +2,7 @@ import { decide, onlyIfCached, requestIsNoStore, staleOnError } from '../semanti
 import { hasField } from '../semantics/fields.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
 import { selectHead } from '../semantics/vary.ts'
-import type { Fill } from '../slices/fill.ts'
+import type { Fill, FillReader } from '../slices/fill.ts'
 import { ask, planFetch, refreshBehind } from './ask.ts'
 import type { Context, Exchange } from './context.ts'
 import { cut, sendError, sendFailure } from './failures.ts'
@@ -17,7 +17,7 @@ import {
   sendSelection,
 } from './respond.ts'
 import { canFetchSlices, isPresent, RepresentationChanged, transferAt } from './slice-transfers.ts'
-import { createSource, passingSource, type Tier } from './source.ts'
+import { createSource, passingSource, type ResponseSource, type Tier } from './source.ts'
 
 /** How often a request begins again because what it had found changed under it. */
 const MAX_TURNS = 4
@@ -189,7 +189,7 @@ async function serveFetched(
       const other = await source.fillAt(begin, selection.ranges[0].last)
       first = { fill: other, reader: other.attach(begin) }
     }
-    await stream(context, exchange, () => sendSelection(exchange, answer, selection, source, first))
+    await stream(context, exchange, answer, selection, source, first)
     return true
   } finally {
     source.close()
@@ -197,12 +197,25 @@ async function serveFetched(
   }
 }
 
-/** Runs the sending of a body; what fails then can only be told by cutting the connection. */
-async function stream(context: Context, exchange: Exchange, send: () => Promise<void>): Promise<void> {
+/**
+ * Sends a body; what fails then can only be told by cutting the connection.
+ *
+ * @param first lets go of its fill here at the latest: a client that has gone meanwhile never comes to read from it
+ */
+async function stream(
+  context: Context,
+  exchange: Exchange,
+  answer: Answer,
+  selection: Selection,
+  source: ResponseSource,
+  first?: { fill: Fill; reader: FillReader },
+): Promise<void> {
   try {
-    await send()
+    await sendSelection(exchange, answer, selection, source, first)
   } catch {
     cut(context, exchange)
+  } finally {
+    first?.reader.detach()
   }
 }
 
@@ -249,7 +262,7 @@ async function serveStored(
     if (tier) {
       count(context, answer, tier)
       onOpened()
-      await stream(context, exchange, () => sendSelection(exchange, answer, selection, source))
+      await stream(context, exchange, answer, selection, source)
       return 'done'
     }
     const fill = await source.fillAt(range.first, range.last)
@@ -257,7 +270,7 @@ async function serveStored(
     const first = { fill, reader: fill.attach(range.first) }
     count(context, answer, undefined)
     onOpened()
-    await stream(context, exchange, () => sendSelection(exchange, answer, selection, source, first))
+    await stream(context, exchange, answer, selection, source, first)
     return 'done'
   } catch (error) {
     if (error instanceof RepresentationChanged && !exchange.res.headersSent) return 'again'

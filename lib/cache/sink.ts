@@ -38,7 +38,9 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
       })
     },
     onGone(callback) {
-      callbacks.add(callback)
+      // Who registers late, after reading from disk, must hear of it too: nothing else would stop its transfer.
+      if (gone) queueMicrotask(callback)
+      else callbacks.add(callback)
       return () => callbacks.delete(callback)
     },
   }

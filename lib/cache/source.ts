@@ -29,6 +29,7 @@ export function createSource(
   const { generation } = head
   const objectBytes = head.length ?? 0
   const ahead: (() => void)[] = []
+  let closed = false
   // The failure that this reader comes back from: a transfer begun again because of it costs a retry.
   let failure: Error | null = null
   // A slice that was read from disk to open the response, for which memory may have no room.
@@ -54,7 +55,10 @@ export function createSource(
       const run = runFrom(index, lastIndex)
       const transfer = openTransfer(context, resource, exchange, head, run)
       transfer.ready.then(
-        (fill) => ahead.push(fill.hold()),
+        (fill) => {
+          // The client may have gone before the origin answered: a hold taken then would never end.
+          if (!closed) ahead.push(fill.hold())
+        },
         () => {},
       )
       index = run.to + 1
@@ -124,6 +128,7 @@ export function createSource(
     },
 
     close() {
+      closed = true
       for (const release of ahead) release()
     },
   }
