@@ -3,7 +3,7 @@ import { parseRangeSpec } from '../semantics/ranges.ts'
 import type { Head } from '../semantics/types.ts'
 import type { AskedRange } from '../upstream/extent.ts'
 import type { Context, Exchange } from './context.ts'
-import { canValidate, type FetchOutcome, type FetchPlan, fetchHead } from './fetch.ts'
+import { type FetchOutcome, type FetchPlan, fetchHead } from './fetch.ts'
 import { type HeadFetch, type Resource, variantGuess } from './resource.ts'
 
 /** The origin's word on a key, for one of those who waited for it. */
@@ -17,8 +17,7 @@ export interface Asked {
 
 /** What to ask the origin for: whole slices for a range, so that they can be kept; else the whole representation. */
 export function planFetch(context: Context, exchange: Exchange, stale: Head | undefined): FetchPlan {
-  const validate = stale && canValidate(stale) ? stale : null
-  return { range: exchange.sliceable ? wholeSlices(context.sliceSize, exchange) : null, validate }
+  return { range: exchange.sliceable ? wholeSlices(context.sliceSize, exchange) : null, stale: stale ?? null }
 }
 
 /** The first range of the request, widened to whole slices; the others are fetched when the length is known. */
@@ -87,8 +86,8 @@ export function refreshBehind(
 ): void {
   const variant = variantGuess(heads, exchange.fields)
   if (resource.headFetches.has(variant)) return
-  const plan: FetchPlan = { range: null, validate: canValidate(stale) ? stale : null }
-  const fetch = fetchHead(context, resource, exchange, plan)
+  // Always by GET: the answer to a HEAD would refresh nothing.
+  const fetch = fetchHead(context, resource, { ...exchange, method: 'GET' }, { range: null, stale })
   const entry: HeadFetch = { waiters: 1, fetch }
   resource.headFetches.set(variant, entry)
   resource.users++

@@ -25,8 +25,8 @@ const WRITTEN_ANEW_IN_416: ReadonlySet<string> = new Set(['content-length', 'x-c
 export interface FetchPlan {
   /** Whole slices; null = the whole representation. */
   range: AskedRange | null
-  /** The stale head to be validated. */
-  validate: Head | null
+  /** What is stored and stale: validated where it can be, and served where the origin's error allows it. */
+  stale: Head | null
 }
 
 export type FetchOutcome =
@@ -78,10 +78,10 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
 
   function accept(response: UpstreamResponse, transfer: Transfer, asked: FetchPlan): BodyHandler {
     const { status } = response
-    const stale = asked.validate
-    if (status === 304 && stale) {
+    const { stale } = asked
+    if (status === 304 && stale && canValidate(stale)) {
       if (confirms(stale, response)) revalidate(stale, response)
-      else stop = ask({ range: null, validate: null })
+      else stop = ask({ range: null, stale: null })
       return IGNORE
     }
     if (status >= 500 && stale && staleOnError(stale, Date.now(), 'status')) {
@@ -91,14 +91,14 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
     }
     // It speaks of the one range that was asked for, and knows nothing of others or of the client's If-Range.
     if (status === 416 && asked.range && !isSingleRange(exchange.fields)) {
-      stop = ask({ range: null, validate: null })
+      stop = ask({ range: null, stale: null })
       return IGNORE
     }
     const extent = extentOf(response, exchange.method, asked.range)
     if (!extent) {
       counters.identityRefusals++
       transfer.abort(new WrongAnswer('the origin answered another range than was asked'))
-      if (asked.range) stop = ask({ range: null, validate: null })
+      if (asked.range) stop = ask({ range: null, stale: null })
       else resolve({ kind: 'failed', error: new WrongAnswer(`unusable ${status} response`) })
       return IGNORE
     }
@@ -109,14 +109,13 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
     const request = { method: exchange.method, fields: exchange.fields }
     const head = freshen(stale, response, request, context.caching)
     counters.revalidated++
-    if (resource.epoch === epoch) {
-      if (
-        storable(request, { ...response, status: head.status, fields: head.fields }, context.caching).store
-      ) {
-        resources.publish(resource, head, true)
-      } else {
-        resources.forget(resource, stale)
-      }
+    const isCurrent = resource.heads?.some((known) => known.generation === stale.generation)
+    if (resource.epoch === epoch && isCurrent) {
+      const freshened = { ...response, status: head.status, fields: head.fields }
+      const verdict = storable(request, freshened, context.caching)
+      if (verdict.store) resources.publish(resource, head, true)
+      // What only this request forbids (HEAD, Authorization, no-store) takes nothing from the others.
+      else if (!verdict.byRequest) resources.forget(resource, stale)
     }
     resolve({ kind: 'revalidated', head, status: 304 })
   }
@@ -172,8 +171,11 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
 function askFields(context: Context, exchange: Exchange, plan: FetchPlan): FieldList {
   const fields = context.upstreamFields(exchange, FILL_FIELDS)
   if (plan.range) fields.push('Range', rangeField(plan.range))
-  if (plan.validate?.etag) fields.push('If-None-Match', plan.validate.etag)
-  if (plan.validate?.lastModified) fields.push('If-Modified-Since', plan.validate.lastModified)
+  const { stale } = plan
+  if (stale && canValidate(stale)) {
+    if (stale.etag) fields.push('If-None-Match', stale.etag)
+    if (stale.lastModified) fields.push('If-Modified-Since', stale.lastModified)
+  }
   return fields
 }
 
@@ -286,7 +288,7 @@ function isSingleRange(request: FieldList): boolean {
   return parsed.kind === 'specs' && parsed.specs.length === 1 && !hasField(request, 'if-range')
 }
 
-/** Whether a stale head has a validator to ask with. */
-export function canValidate(head: Head): boolean {
-  return head.etag !== null || head.lastModified !== null
+/** Whether a stale head has a validator to ask with. One of unknown length is still on its way: a 304 would not complete it. */
+function canValidate(head: Head): boolean {
+  return head.length !== null && (head.etag !== null || head.lastModified !== null)
 }
