@@ -89,7 +89,7 @@ async function serveTurns(context: Context, resource: Resource, exchange: Exchan
       }
       if (outcome.kind === 'revalidated') {
         leave()
-        if (collapsed && decide(outcome.head, fields, Date.now()) === 'revalidate') {
+        if (collapsed && !isForUs(outcome.head, fields)) {
           alone = true
           continue
         }
@@ -103,10 +103,12 @@ async function serveTurns(context: Context, resource: Resource, exchange: Exchan
       }
       if (collapsed) {
         // What was stored is looked up like any other; what was not is no use to us.
-        const found = outcome.kind === 'stored' ? selectHead([outcome.head], fields) : undefined
-        if (!found || decide(found, fields, Date.now()) === 'revalidate') alone = true
-        else {
-          const served = await serveStored(context, resource, exchange, found, 'HIT', leave)
+        if (outcome.kind !== 'stored') alone = true
+        else if (!isForUs(outcome.head, fields)) {
+          // Of another variant: now that it is known what varies, those who want ours can wait for each other.
+          alone = turn > 0 || selectHead([outcome.head], fields) !== undefined
+        } else {
+          const served = await serveStored(context, resource, exchange, outcome.head, 'HIT', leave)
           if (served === 'done') return
           alone = served === 'alone'
         }
@@ -148,6 +150,11 @@ async function serveTurns(context: Context, resource: Resource, exchange: Exchan
 function usable(context: Context, heads: readonly Head[]): readonly Head[] {
   const matching = (head: Head) => head.sliceSize === context.sliceSize
   return heads.every(matching) ? heads : heads.filter(matching)
+}
+
+/** Whether what another request brought answers this one: it is of the same variant, and as fresh as we want it. */
+function isForUs(head: Head, fields: FieldList): boolean {
+  return selectHead([head], fields) !== undefined && decide(head, fields, Date.now()) !== 'revalidate'
 }
 
 function hasConditions(fields: FieldList): boolean {
