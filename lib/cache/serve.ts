@@ -166,7 +166,7 @@ function hasConditions(fields: FieldList): boolean {
 /**
  * Serves what this request itself has just fetched.
  *
- * @returns false when the fill does not have what the client wants and nothing is stored: the request must be passed on
+ * @returns false when the fill lacks what the client wants and it cannot be fetched by itself: the request must be passed on
  */
 async function serveFetched(
   context: Context,
@@ -182,7 +182,8 @@ async function serveFetched(
   const selection = select(exchange, head)
   const begin = selection.ranges[0]?.first ?? 0
   const wantsBody = selection.ranges.length > 0 && exchange.method !== 'HEAD'
-  if (!stored && wantsBody && (selection.ranges.length > 1 || begin < fill.start)) {
+  const lacks = !hasAll(fill, selection) || (!stored && selection.ranges.length > 1)
+  if (wantsBody && lacks && !(stored && canFetchSlices(head))) {
     leave()
     return false
   }
@@ -202,6 +203,11 @@ async function serveFetched(
     source.close()
     endReading()
   }
+}
+
+/** Whether a fill brings the whole selection. It was asked for the first range alone; without a valid If-Range all is sent. */
+function hasAll(fill: Fill, { ranges }: Selection): boolean {
+  return ranges.every(({ first, last }) => first >= fill.start && (fill.end === null || last < fill.end))
 }
 
 /**
