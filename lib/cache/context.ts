@@ -30,6 +30,9 @@ export interface Context {
   upstreamFields(exchange: Exchange, drop: ReadonlySet<string>): FieldList
 }
 
+/** Failed upstream requests that one client waits for: its own, or one it had joined and one it took over. */
+export const MAX_FAILURES = 2
+
 /** One client request and its response. */
 export interface Exchange {
   readonly req: IncomingMessage

@@ -151,7 +151,8 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
       context.uncacheable.delete(resource.key)
       return true
     }
-    if (verdict.store || !verdict.byRequest) {
+    // An error may be about who asks: remembered, it would let one bad request keep a key out of the cache for all.
+    if (response.status < 400 && (verdict.store || !verdict.byRequest)) {
       counters.uncacheableAnswers++
       context.uncacheable.set(resource.key, true)
     }

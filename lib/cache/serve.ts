@@ -4,7 +4,7 @@ import type { FieldList, Head } from '../semantics/types.ts'
 import { selectHead } from '../semantics/vary.ts'
 import type { Fill, FillReader } from '../slices/fill.ts'
 import { ask, planFetch, refreshBehind } from './ask.ts'
-import type { Context, Exchange } from './context.ts'
+import { type Context, type Exchange, MAX_FAILURES } from './context.ts'
 import { cut, sendError, sendFailure } from './failures.ts'
 import { pass } from './pass.ts'
 import type { Resource } from './resource.ts'
@@ -16,13 +16,17 @@ import {
   select,
   sendSelection,
 } from './respond.ts'
-import { canFetchSlices, isPresent, RepresentationChanged, transferAt } from './slice-transfers.ts'
+import {
+  canFetchSlices,
+  isPresent,
+  RepresentationChanged,
+  SlicesRefused,
+  transferAt,
+} from './slice-transfers.ts'
 import { createSource, passingSource, type ResponseSource, type Tier } from './source.ts'
 
 /** How often a request begins again because what it had found changed under it. */
 const MAX_TURNS = 4
-/** Failed upstream requests that one client waits for: its own, or one it had joined and one it took over. */
-const MAX_FAILURES = 2
 
 /** Serves a GET or HEAD from the cache, asking the origin for what is missing or stale. */
 export async function serve(context: Context, exchange: Exchange): Promise<void> {
@@ -286,7 +290,9 @@ async function serveStored(
     await stream(context, exchange, answer, selection, source, first)
     return 'done'
   } catch (error) {
-    if (error instanceof RepresentationChanged && !exchange.res.headersSent) return 'again'
+    if (exchange.res.headersSent) throw error
+    if (error instanceof RepresentationChanged) return 'again'
+    if (error instanceof SlicesRefused) return 'alone'
     throw error
   } finally {
     source.close()

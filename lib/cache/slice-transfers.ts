@@ -21,6 +21,11 @@ export class RepresentationChanged extends Error {
   override name = 'RepresentationChanged'
 }
 
+/** The origin answered this client's request with an error that says nothing of the representation (401, 403, 429 …). */
+export class SlicesRefused extends Error {
+  override name = 'SlicesRefused'
+}
+
 /** Whether missing slices of a head can be fetched by themselves, and trusted to belong to it. */
 export function canFetchSlices(head: Head): boolean {
   return head.length !== null && combinable(head)
@@ -119,6 +124,8 @@ export function openTransfer(
       if (status >= 500) {
         counters.subrequestFailures++
         fail(new Error(`the origin answered ${status}`))
+      } else if (status >= 400 && !GONE.has(status)) {
+        fail(new SlicesRefused(`the origin answered ${status}`))
       } else {
         counters.identityRefusals++
         if (resource.epoch === epoch) resources.forget(resource, head)
@@ -142,5 +149,8 @@ export function openTransfer(
 
   return transfer
 }
+
+/** Client errors that speak of the representation and not of who asks. */
+const GONE: ReadonlySet<number> = new Set([404, 410, 412, 416])
 
 const SLICE_DECISION: ReadonlySet<string> = new Set([...FILL_FIELDS, 'accept-encoding'])

@@ -4,9 +4,15 @@ import type { Fill } from '../slices/fill.ts'
 import type { SliceSource } from '../slices/reader.ts'
 import type { Slice } from '../stores/store.ts'
 import { retryDelay } from '../upstream/retry.ts'
-import type { Context, Exchange } from './context.ts'
+import { type Context, type Exchange, MAX_FAILURES } from './context.ts'
 import type { Resource } from './resource.ts'
-import { canFetchSlices, isPresent, openTransfer, transferAt } from './slice-transfers.ts'
+import {
+  canFetchSlices,
+  isPresent,
+  openTransfer,
+  RepresentationChanged,
+  transferAt,
+} from './slice-transfers.ts'
 
 export type Tier = 'l1' | 'l2'
 
@@ -65,6 +71,34 @@ export function createSource(
     }
   }
 
+  function fillAt(offset: number, last: number): Promise<Fill> {
+    const cause = failure
+    failure = null
+    const joined = transferAt(context, resource, exchange, head, offset)
+    if (joined) return joined.ready.catch((error) => takeOver(error, offset, last))
+    if (!canFetchSlices(head)) {
+      return Promise.reject(new Error('a slice is missing and cannot be fetched by itself'))
+    }
+    if (cause) {
+      // Paid by the one who opens the transfer: a thousand readers of one cut body are one retry.
+      if (!context.budget.spend()) return Promise.reject(cause)
+      counters.healedTransfers++
+    }
+    const lastIndex = sliceIndex(Math.min(last, head.length! - 1), sliceSize)
+    const run = exchange.sliceable
+      ? runFrom(sliceIndex(offset, sliceSize), lastIndex)
+      : { from: 0, to: sliceIndex(head.length! - 1, sliceSize) }
+    const transfer = openTransfer(context, resource, exchange, head, run)
+    if (exchange.sliceable) openAhead(run.to + 1, lastIndex)
+    return transfer.ready
+  }
+
+  /** What another client's request was refused says nothing of ours: one of those who waited for it asks again. */
+  function takeOver(error: Error, offset: number, last: number): Promise<Fill> {
+    if (error instanceof RepresentationChanged || ++exchange.failures >= MAX_FAILURES) throw error
+    return fillAt(offset, last)
+  }
+
   return {
     sliceSize,
     get length() {
@@ -94,27 +128,7 @@ export function createSource(
 
     fromDisk,
 
-    fillAt(offset, last) {
-      const cause = failure
-      failure = null
-      const joined = transferAt(context, resource, exchange, head, offset)
-      if (joined) return joined.ready
-      if (!canFetchSlices(head)) {
-        return Promise.reject(new Error('a slice is missing and cannot be fetched by itself'))
-      }
-      if (cause) {
-        // Paid by the one who opens the transfer: a thousand readers of one cut body are one retry.
-        if (!context.budget.spend()) return Promise.reject(cause)
-        counters.healedTransfers++
-      }
-      const lastIndex = sliceIndex(Math.min(last, head.length! - 1), sliceSize)
-      const run = exchange.sliceable
-        ? runFrom(sliceIndex(offset, sliceSize), lastIndex)
-        : { from: 0, to: sliceIndex(head.length! - 1, sliceSize) }
-      const transfer = openTransfer(context, resource, exchange, head, run)
-      if (exchange.sliceable) openAhead(run.to + 1, lastIndex)
-      return transfer.ready
-    },
+    fillAt,
 
     async afterFailure(error) {
       exchange.heals++
