@@ -2,6 +2,7 @@ import { METHODS } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { createCache, type Finished } from '../lib/cache/cache.ts'
+import { mayUpgrade } from '../lib/cache/upgrade.ts'
 import type { MemoryStore } from '../lib/stores/memory.ts'
 import './decorators.ts'
 
@@ -90,6 +91,7 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
     handler() {},
   })
   fastify.server.on('upgrade', cache.upgrade)
+  Object.assign(fastify.server, { shouldUpgradeCallback: mayUpgrade })
   fastify.addHook('onClose', () => cache.close())
 }
 

@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { fieldValue, fieldValues } from '../semantics/fields.ts'
 import { parseTarget } from '../semantics/key.ts'
@@ -9,6 +10,18 @@ import type { OriginOptions } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
 
 const NOTHING: ReadonlySet<string> = new Set()
+
+/** HTTP/2 without TLS. */
+const H2C = /(?:^|[\t ,])(?:h2c?|http\/2(?:\.0)?)(?:[\t ,]|$)/i
+
+/**
+ * Whether a request's wish for another protocol is to be granted at all. HTTP/2 is not: through such a tunnel a client
+ * would talk to the origin past the cache and all checks (h2c smuggling). RFC 9110 section 7.8 lets a server ignore
+ * the wish: the request is then an ordinary one, as Java's HttpClient, which always asks, expects.
+ */
+export function mayUpgrade(req: IncomingMessage): boolean {
+  return !H2C.test(req.headers.upgrade ?? '')
+}
 
 /**
  * Forwards a request to change the protocol (RFC 9110 section 7.8), WebSocket above all, and then the bytes of
@@ -34,7 +47,10 @@ export function forwardUpgrade(
     { req, fields: req.rawHeaders, target: parsed } as unknown as Exchange,
     NOTHING,
   )
-  fields.push('Connection', 'Upgrade', 'Upgrade', fieldValue(req.rawHeaders, 'upgrade') ?? 'websocket')
+  // Node before 24.9 cannot be told to treat it as an ordinary request.
+  if (mayUpgrade(req)) {
+    fields.push('Connection', 'Upgrade', 'Upgrade', fieldValue(req.rawHeaders, 'upgrade') ?? 'websocket')
+  }
   const send = origin.url.protocol === 'https:' ? httpsRequest : httpRequest
   const upstream = send({
     host: origin.url.hostname.replace(/^\[|\]$/g, ''),
@@ -47,25 +63,36 @@ export function forwardUpgrade(
     timeout: options.origin.connectTimeout,
     agent: false,
   } as RequestOptions)
+  upstream.once('socket', (connection) => {
+    connection.once('connect', () => upstream.setTimeout(options.origin.headersTimeout))
+  })
   counters.subrequests++
 
+  let answered = false
+  // Where only the end of the connection delimits the body, a FIN would make a cut one look whole (invariant 1).
+  const cut = () => void (socket as Socket).resetAndDestroy()
+
   upstream.on('upgrade', (response, peer, early) => {
+    answered = true
     upstream.setTimeout(0)
-    socket.write(statusLine(response) + lines(response.rawHeaders))
+    socket.write(statusLine(response) + lines(response.rawHeaders), 'latin1')
     if (early.length > 0) socket.write(early)
     if (head.length > 0) peer.write(head)
     tunnel(socket, peer)
   })
   upstream.on('response', (response) => {
+    answered = true
     // The origin did not agree: its answer is passed on and the connection closed, as its framing may be hop by hop.
     const kept = response.rawHeaders.filter((_, i, all) => !CONNECTION.test(all[i - (i % 2)]))
-    socket.write(`${statusLine(response)}${lines([...kept, 'Connection', 'close'])}`)
+    socket.write(`${statusLine(response)}${lines([...kept, 'Connection', 'close'])}`, 'latin1')
+    upstream.setTimeout(options.origin.bodyTimeout)
     response.pipe(socket)
-    response.on('error', () => socket.destroy())
+    response.on('error', cut)
   })
   upstream.on('timeout', () => upstream.destroy(Object.assign(new Error('timeout'), { code: 'ETIMEDOUT' })))
   upstream.on('error', (error) => {
     counters.subrequestFailures++
+    if (answered) return cut()
     const { status, type } = describeFailure(error)
     const reason = status === 504 ? 'Gateway Timeout' : 'Bad Gateway'
     if (socket.writable) {

@@ -133,3 +133,44 @@ t.test('a client that goes away while the origin thinks, or one that resets, har
   origin.use((_request, exchange) => exchange.respond({ body: 'alive' }))
   t.equal((await get(`${proxy.url}/`)).body.toString(), 'alive')
 })
+
+t.test(
+  'HTTP/2 is not tunnelled to the origin: the request is an ordinary one, from the cache too',
+  async (t) => {
+    const origin = await startOrigin(t, async (request, exchange) => {
+      if (request.header('upgrade')) return exchange.respond({ status: 101, fields: { Upgrade: 'h2c' } })
+      const body = `${request.method} ${(await request.body).toString()}`
+      await exchange.respond({ fields: { 'Cache-Control': 'max-age=60' }, body })
+    })
+    const proxy = await startProxy(t, { upstream: origin.url })
+    const headers = {
+      Connection: 'Upgrade, HTTP2-Settings',
+      Upgrade: 'h2c',
+      'HTTP2-Settings': 'AAMAAABkAAQAAP__',
+    }
+    for (const xCache of ['MISS', 'HIT']) {
+      const answer = await get(`${proxy.url}/f`, { headers, timeout: 3000 })
+      t.match(answer, { status: 200, complete: true })
+      t.equal(answer.header('x-cache'), xCache)
+    }
+    const upload = await get(`${proxy.url}/f`, { method: 'POST', headers, body: 'abc', timeout: 3000 })
+    t.equal(upload.body.toString(), 'POST abc')
+    for (const request of origin.requests) {
+      for (const name of ['upgrade', 'http2-settings']) t.equal(request.header(name), undefined)
+    }
+  },
+)
+
+t.test('a refusal that is cut does not look whole', async (t) => {
+  const origin = await startOrigin(t, async (_request, exchange) => {
+    await exchange.head({ status: 403, fields: { 'Transfer-Encoding': 'chunked' } })
+    await exchange.chunk('half of')
+    await exchange.reset()
+  })
+  const proxy = await startProxy(t, { upstream: origin.url })
+  const connection = await connect(proxy.url)
+  connection.write(HANDSHAKE)
+  const answer = await connection.answer()
+  t.equal(answer.status, 403)
+  t.notOk(answer.complete)
+})
