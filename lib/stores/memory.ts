@@ -48,6 +48,9 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
       stats.evictions++
     }
     index.add(key, generation, sliceIndex, bytes, value)
+    // An object's heads are never older than its slices: a transfer can take longer than all others stay.
+    const heads = index.find(key, HEADS, 0)
+    if (heads !== undefined) index.touch(heads)
     stats.stores++
     stats.writtenBytes += bytes
     return true

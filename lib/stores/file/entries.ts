@@ -106,7 +106,7 @@ export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: E
     const before = index.find(object, id.generation, id.index)
     if (before !== undefined) index.remove(before)
     makeRoom(bytes)
-    index.add(object, id.generation, id.index, bytes, length)
+    use(index.add(object, id.generation, id.index, bytes, length))
     stats.stores++
     return true
   }
