@@ -26,7 +26,7 @@ import { forwardUpgrade } from './upgrade.ts'
 const FILL_MEMORY = 32 * 1024 * 1024
 /** An object larger than this share of memory is kept on disk only, where there is one: it would flush all others. */
 const L1_OBJECT_SHARE = 1 / 8
-/** How long an answer that was not cacheable is remembered, in milliseconds, and of how many keys. */
+/** How long an answer that was not cacheable is remembered, in milliseconds, and of how many keys (of fewer long ones). */
 const UNCACHEABLE_TTL = 30_000
 const UNCACHEABLE_KEYS = 10_000
 
@@ -105,7 +105,12 @@ export function createCache(options: CacheOptions): ProxyCache {
     counters,
     budget: createRetryBudget(),
     memory: createFillMemory(FILL_MEMORY),
-    uncacheable: new LRUCache({ max: UNCACHEABLE_KEYS, ttl: UNCACHEABLE_TTL }),
+    uncacheable: new LRUCache({
+      max: UNCACHEABLE_KEYS,
+      ttl: UNCACHEABLE_TTL,
+      maxSize: UNCACHEABLE_KEYS * 200,
+      sizeCalculation: (_, key) => key.length,
+    }),
     // Unique across restarts, and a safe integer until the year 2039 at 4096 a millisecond.
     nextGeneration: () => (lastGeneration = Math.max(lastGeneration + 1, Date.now() * 4096)),
     upstreamFields: (exchange, drop) => {

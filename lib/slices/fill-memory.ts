@@ -20,6 +20,8 @@ export function createFillMemory(limit: number): FillMemory {
     reserve(bytes) {
       if (memory.used + bytes > limit) {
         for (const fill of memory.paused) {
+          // It has nothing more to give before it moves again: the next one who looks for room need not ask it.
+          memory.paused.delete(fill)
           fill.shed()
           if (memory.used + bytes <= limit) break
         }
