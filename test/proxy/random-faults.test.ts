@@ -1,0 +1,151 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import type { Counters } from '../../lib/cache/counters.ts'
+import { type Answer, type Connection, connect } from '../helpers/client.ts'
+import { startOrigin } from '../helpers/origin.ts'
+import { startProxy } from '../helpers/proxy.ts'
+import { type Plan, planRequest } from './random-faults/client.ts'
+import { beginning, faultIn } from './random-faults/oracle.ts'
+import { troubledOrigin } from './random-faults/origin.ts'
+import { createRandom, type Random } from './random-faults/random.ts'
+import { change, createResources, purged, type Resource } from './random-faults/resources.ts'
+import { until } from './until.ts'
+
+// For longer, with another course of events: SEED=7 SOAK_SECONDS=3600 node test/proxy/random-faults.test.ts
+// The seed fixes what is asked and what goes wrong, not how the requests interleave.
+const SEED = Number(process.env.SEED ?? 1)
+const SECONDS = Number(process.env.SOAK_SECONDS ?? 6)
+const CLIENTS = 24
+const MIB = 1024 * 1024
+
+t.setTimeout((2 * SECONDS + 100) * 1000)
+
+interface Config {
+  l1: number
+  l2?: number
+}
+
+const configs: Record<string, Config> = {
+  'with slices in memory': { l1: 4 * MIB },
+  'with slices on disk, few of them in memory': { l1: MIB, l2: 256 * MIB },
+}
+
+for (const [name, config] of Object.entries(configs)) {
+  t.test(
+    `random clients of a failing, changing origin get one right version or a cut, ${name}`,
+    async (t) => {
+      const random = createRandom(SEED)
+      const resources = createResources(random, 16)
+      const trouble = { on: true }
+      const origin = await startOrigin(
+        t,
+        troubledOrigin(createRandom(random.below(2 ** 32)), resources, trouble),
+      )
+      const proxy = await startProxy(t, {
+        upstream: origin.url,
+        sliceSize: 64 * 1024,
+        headersTimeout: 8000,
+        bodyTimeout: 8000,
+        ...config,
+      })
+      const seen: Record<string, number> = {}
+      const deadline = performance.now() + SECONDS * 1000
+      const goesOn = () => performance.now() < deadline
+
+      async function changes(random: Random): Promise<void> {
+        for (; goesOn(); await wait(200)) {
+          change(random.pick(resources))
+          origin.requests.length = 0 // an hour of them would fill the memory
+        }
+      }
+      async function purges(random: Random): Promise<void> {
+        for (; goesOn(); await wait(random.below(2000))) {
+          const resource = random.pick(resources)
+          const at = performance.now()
+          await proxy.fastify.sliceProxy!.purge(proxy.url + resource.path)
+          purged(resource, at)
+        }
+      }
+      async function client(random: Random): Promise<void> {
+        let connection: Connection | undefined
+        while (goesOn()) {
+          connection ??= await connect(proxy.url)
+          const answer = await ask(t, connection, planRequest(random, resources), seen)
+          if (answer?.complete && answer.ended === null && random.chance(0.5)) continue
+          connection.close()
+          connection = undefined
+        }
+        connection?.close()
+      }
+      const own = () => createRandom(random.below(2 ** 32))
+      await Promise.all([
+        changes(own()),
+        purges(own()),
+        ...Array.from({ length: CLIENTS }, () => client(own())),
+      ])
+
+      trouble.on = false
+      t.comment(`SEED=${SEED} ${JSON.stringify(seen)}`)
+      for (const kind of ['HIT', 'MISS', 'REVALIDATED', '206']) t.ok(seen[kind] > 0, `some were ${kind}`)
+      t.ok(proxy.counters.truncatedBodies > 0, 'some bodies of the origin were cut')
+      await settled(t, proxy.counters)
+      await askInPeace(t, proxy.url, resources)
+      await settled(t, proxy.counters)
+    },
+  )
+}
+
+/** Sends one request and judges its answer; undefined when the client did not wait for it. */
+async function ask(
+  t: Test,
+  connection: Connection,
+  plan: Plan,
+  seen: Record<string, number> = {},
+): Promise<Answer | undefined> {
+  const { resource, options, leaveAfter } = plan
+  const began = beginning(resource)
+  const leaving = leaveAfter === null ? undefined : setTimeout(connection.close, leaveAfter)
+  try {
+    const answer = await connection.request(resource.path, options)
+    const gaveUp =
+      answer.ended === 'closed' || answer.length >= (options.abortAfter ?? Number.POSITIVE_INFINITY)
+    const kinds = answer.complete ? [answer.status, answer.header('x-cache')] : [gaveUp ? 'left' : 'cut']
+    for (const kind of kinds) seen[kind ?? 'other'] = (seen[kind ?? 'other'] ?? 0) + 1
+    const fault = answer.complete ? faultIn(answer, plan, began) : undefined
+    if (fault !== undefined)
+      t.fail(fault, { ...describe(plan), status: answer.status, fields: answer.fields })
+    if (options.method === 'POST' && answer.complete && answer.status < 400) purged(resource, began.at)
+    return answer
+  } catch (error) {
+    t.fail((error as Error).message, describe(plan)) // it hung, or its framing was wrong
+  } finally {
+    clearTimeout(leaving)
+  }
+}
+
+function describe({ resource, options }: Plan) {
+  const { versions, ...rest } = resource
+  return { seed: SEED, resource: { ...rest, version: versions.at(-1)!.number }, options }
+}
+
+async function settled(t: Test, counters: Counters): Promise<void> {
+  await until(() => counters.fillsNow === 0 && counters.requestsNow === 0).catch(() => {})
+  t.match(counters, { fillsNow: 0, requestsNow: 0 }, 'nothing is under way any more')
+}
+
+/** Without trouble every answer is whole and right, whatever is stored by now. */
+async function askInPeace(t: Test, url: string, resources: readonly Resource[]): Promise<void> {
+  async function askSome(resource: Resource, random: Random): Promise<void> {
+    const connection = await connect(url)
+    for (let turn = 0; turn < 10; turn++) {
+      const plan = planRequest(random, [resource])
+      plan.leaveAfter = null
+      plan.options.abortAfter = undefined
+      const answer = await ask(t, connection, plan)
+      const whole = answer?.complete === true && answer.status < 500
+      if (!whole) t.fail('not answered without trouble', { ...describe(plan), status: answer?.status })
+    }
+    connection.close()
+  }
+  await Promise.all(resources.map((resource, index) => askSome(resource, createRandom(SEED + index))))
+}
