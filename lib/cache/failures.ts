@@ -49,8 +49,9 @@ export function sendError(
  * closed connection tells; an HTTP/1.0 client, which may have neither, is told by a reset.
  */
 export function cut(context: Context, exchange: Exchange): void {
-  const { req, res } = exchange
+  const { req } = exchange
   context.counters.abortedResponses++
-  if (req.httpVersionMinor === 0) res.socket?.resetAndDestroy()
-  else res.destroy()
+  if (req.httpVersionMinor === 0) req.socket.resetAndDestroy()
+  // Not res.destroy(): of a pipelined response whose turn has not come Node forgets it, and sends the part as if more followed.
+  else req.socket.destroy()
 }

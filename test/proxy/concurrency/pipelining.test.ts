@@ -33,3 +33,25 @@ for (const fields of [{}, { 'Cache-Control': 'no-store' }]) {
     },
   )
 }
+
+t.test('a pipelined response that is cut before its turn does not leave the client waiting', async (t) => {
+  const go = Promise.withResolvers<void>()
+  const origin = await startOrigin(t, async (request, exchange) => {
+    if (request.target === '/first') {
+      await exchange.stall(go.promise)
+      return exchange.respond({ body: 'first' })
+    }
+    await exchange.head({ fields: { 'Content-Length': '3000', 'Cache-Control': 'no-store' } })
+    await exchange.write(file.subarray(0, 1000))
+    await exchange.reset()
+  })
+  const proxy = await startProxy(t, { upstream: origin.url, sliceSize: S })
+  const client = await connect(proxy.url)
+  const host = new URL(proxy.url).host
+  client.write(Buffer.concat([serialise('/first', host, {}), serialise('/second', host, {})]))
+  await until(() => proxy.counters.abortedResponses === 1)
+  go.resolve()
+  await until(() => client.wire.ended !== null, 3000)
+  await until(() => proxy.counters.requestsNow === 0)
+  t.pass()
+})
