@@ -176,6 +176,7 @@ export function createFill(options: FillOptions): Fill {
   }
 
   function nobodyWants(): void {
+    if (wanted) setPace() // a reader that stood still may have been the last to leave
     if (state !== 'running' || readers.size > 0 || holds > 0 || wanted) return
     const remaining = end === null ? sliceSize : end - segments.end
     const span = end === null ? 0 : end - start

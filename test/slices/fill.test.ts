@@ -236,6 +236,17 @@ t.test('truncated, it is complete at that place and its upstream is stopped', as
   t.equal(reader.offset, 0)
 })
 
+t.test('wanted to its end, it goes on when the reader that had slowed it down leaves', async (t) => {
+  const test = testFill({ sliceSize: 100 * K, end: 1000 * K, length: 1000 * K })
+  test.fill.finishAlone()
+  const reader = test.fill.attach(0)
+  test.fill.data(bytesOf(13, 200 * K))
+  t.ok(test.paused)
+  reader.detach()
+  t.notOk(test.paused)
+  t.equal(test.fill.state, 'running')
+})
+
 t.test('truncated where it just stands, its upstream is stopped at once', async (t) => {
   const test = testFill({ sliceSize: 100, end: 1000, length: 1000 })
   test.fill.data(bytesOf(13, 300))
