@@ -38,7 +38,7 @@ export interface Representation {
 }
 
 /** Around the boundaries of slices of 64 KiB, and of several of them. */
-const SIZES = [0, 1, 1000, 65_535, 65_536, 65_537, 200_000, 700_000, 1_500_000]
+const SIZES = [0, 1, 65_535, 65_536, 65_537, 200_000, 400_000, 700_000, 1_000_000, 1_500_000]
 
 export function createResources(random: Random, count: number): Resource[] {
   return Array.from({ length: count }, (_, index) => ({
