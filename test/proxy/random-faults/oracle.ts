@@ -28,12 +28,13 @@ export function faultIn(answer: Answer, plan: Plan, began: Beginning): string | 
   if (method === 'POST') return answer.body.equals(Buffer.from(body!)) ? undefined : 'not what was posted'
   const stale = answer.header('x-cache') === 'STALE'
   if (stale && plan.resource.mustRevalidate) return 'stale against must-revalidate'
-  let fault: string | undefined = 'no version that may be served any more'
-  for (const candidate of servable(plan, began, stale)) {
+  const candidates = servable(plan, began, stale)
+  let fault: string | undefined
+  for (const candidate of candidates) {
     fault = faultAgainst(candidate, answer, plan)
     if (fault === undefined) return undefined
   }
-  return fault
+  return `${fault}, compared with the newest of ${candidates.length} versions that may be served`
 }
 
 /** Versions that may be served, the newest last. A stale answer stands in for a failing origin: it may be of any age. */
