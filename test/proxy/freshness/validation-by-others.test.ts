@@ -1,6 +1,6 @@
 import t from 'tap'
 import { bytesOf } from '../../helpers/bytes.ts'
-import { get } from '../../helpers/client.ts'
+import { get, type RequestOptions } from '../../helpers/client.ts'
 import { fileOrigin } from '../../helpers/file-origin.ts'
 import { startOrigin } from '../../helpers/origin.ts'
 import { startProxy } from '../../helpers/proxy.ts'
@@ -9,11 +9,12 @@ import { until } from '../until.ts'
 const S = 64 * 1024
 const file = bytesOf(71, 3 * S + 5)
 
-for (const [what, options] of Object.entries({
+const requests: Record<string, RequestOptions> = {
   'a HEAD': { method: 'HEAD', headers: { 'Cache-Control': 'max-age=0' } },
   'an Authorization': { headers: { Authorization: 'Basic eDp5', 'Cache-Control': 'max-age=0' } },
   'a no-store request': { headers: { 'Cache-Control': 'no-store, max-age=0' } },
-})) {
+}
+for (const [what, options] of Object.entries(requests)) {
   t.test(`a 304 to ${what} does not remove what is stored`, async (t) => {
     const origin = await fileOrigin(t, { '/f': file })
     const proxy = await startProxy(t, { upstream: origin.url, sliceSize: S })

@@ -1,0 +1,54 @@
+import type { Fill } from '../slices/fill.ts'
+import type { Context, Exchange } from './context.ts'
+import type { Resource } from './resource.ts'
+import { type Answer, answerPreconditions, type Selection, select } from './respond.ts'
+import { sendBody } from './send-body.ts'
+import { canFetchSlices } from './slice-transfers.ts'
+import { createSource, passingSource } from './source.ts'
+
+/**
+ * Serves what this request itself has just fetched.
+ *
+ * @returns false when the fill lacks what the client wants and it cannot be fetched by itself: the request must be passed on
+ */
+export async function serveFetched(
+  context: Context,
+  resource: Resource,
+  exchange: Exchange,
+  answer: Answer,
+  fill: Fill,
+  stored: boolean,
+  leave: () => void,
+): Promise<boolean> {
+  const { head } = answer
+  if (answerPreconditions(exchange, answer)) return true
+  const selection = select(exchange, head)
+  const begin = selection.ranges[0]?.first ?? 0
+  const wantsBody = selection.ranges.length > 0 && exchange.method !== 'HEAD'
+  const lacks = !hasAll(fill, selection) || (!stored && selection.ranges.length > 1)
+  if (wantsBody && lacks && !(stored && canFetchSlices(head))) {
+    leave()
+    return false
+  }
+  const endReading = context.resources.reading(resource, head.generation)
+  const source = stored ? createSource(context, resource, exchange, head) : passingSource(context, fill)
+  try {
+    const covered = wantsBody && begin >= fill.start && (fill.end === null || begin < fill.end)
+    let first = covered ? { fill, reader: fill.attach(begin) } : undefined
+    leave()
+    if (wantsBody && !first) {
+      const other = await source.fillAt(begin, selection.ranges[0].last)
+      first = { fill: other, reader: other.attach(begin) }
+    }
+    await sendBody(context, exchange, answer, selection, source, first)
+    return true
+  } finally {
+    source.close()
+    endReading()
+  }
+}
+
+/** Whether a fill brings the whole selection. It was asked for the first range alone; without a valid If-Range all is sent. */
+function hasAll(fill: Fill, { ranges }: Selection): boolean {
+  return ranges.every(({ first, last }) => first >= fill.start && (fill.end === null || last < fill.end))
+}
