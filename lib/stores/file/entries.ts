@@ -46,7 +46,7 @@ export interface Entries {
   clear(): Promise<number>
   /** Takes in what earlier lives left. */
   recover(): Promise<void>
-  /** Puts are refused and recovery stops from now on. */
+  /** Puts are refused from now on, and recovery stops as soon as it has removed what was dropped. */
   close(): void
   flush(): Promise<void>
   stats(): StoreStats
@@ -203,7 +203,8 @@ export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: E
       return index.find(object, generation, at) !== undefined
     }
     for await (const group of findEntries(dir, isKnown)) {
-      if (closed) return
+      // What was dropped and not yet found must be found and removed: the next start would take it in.
+      if (closed && dropped.size === 0) return
       for (const entry of group) {
         foundBytes += entry.length
         found.push(entry)
