@@ -166,7 +166,7 @@ export function createCache(options: CacheOptions): ProxyCache {
       sink: createSink(res, counters),
       subrequests: 0,
       failures: 0,
-      heals: 0,
+      wasCut: false,
       result: '',
       onHead() {
         ttfb = performance.now() - startedAt
@@ -177,7 +177,7 @@ export function createCache(options: CacheOptions): ProxyCache {
       counters.requestsNow--
       const aborted = !res.writableFinished
       if (res.headersSent) counters.responsesByClass[Math.floor(res.statusCode / 100)]++
-      if (aborted) counters.clientAborts++
+      if (aborted && !exchange.wasCut) counters.clientAborts++
       onFinished?.({
         req,
         res,

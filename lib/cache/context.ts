@@ -48,7 +48,8 @@ export interface Exchange {
   subrequests: number
   /** Failed upstream requests that this client has waited for, and fills that failed while it followed them. */
   failures: number
-  heals: number
+  /** We closed the connection, not the client. */
+  wasCut: boolean
   /** X-Cache of the response, for the access log. */
   result: string
   /** Called when the response head is sent: the time to first byte. */

@@ -50,6 +50,7 @@ export function sendError(
  */
 export function cut(context: Context, exchange: Exchange): void {
   const { req } = exchange
+  exchange.wasCut = true
   context.counters.abortedResponses++
   if (req.httpVersionMinor === 0) req.socket.resetAndDestroy()
   // Not res.destroy(): of a pipelined response whose turn has not come Node forgets it, and sends the part as if more followed.

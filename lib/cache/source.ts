@@ -38,6 +38,8 @@ export function createSource(
   let closed = false
   // The failure that this reader comes back from: a transfer begun again because of it costs a retry.
   let failure: Error | null = null
+  let heals = 0
+  let failedAt = 0
   // A slice that was read from disk to open the response, for which memory may have no room.
   let opened: { index: number; slice: Slice } | null = null
 
@@ -130,11 +132,13 @@ export function createSource(
 
     fillAt,
 
-    async afterFailure(error) {
-      exchange.heals++
-      if (!canFetchSlices(head) || exchange.heals > context.maxRetries) throw error
+    async afterFailure(error, offset) {
+      // Failures count together only where no slice came between them: a long download may meet many.
+      heals = offset - failedAt >= sliceSize ? 1 : heals + 1
+      failedAt = offset
+      if (!canFetchSlices(head) || heals > context.maxRetries) throw error
       failure = error
-      await new Promise((resolve) => setTimeout(resolve, retryDelay(exchange.heals)))
+      await new Promise((resolve) => setTimeout(resolve, retryDelay(heals)))
     },
 
     served(bytes) {

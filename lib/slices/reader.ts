@@ -30,7 +30,7 @@ export interface SliceSource {
    */
   fillAt(offset: number, last: number): Promise<Fill>
   /** A fill failed under the reader: resolves when it may look again (after a pause), rejects when it must give up. */
-  afterFailure(error: Error): Promise<void>
+  afterFailure(error: Error, offset: number): Promise<void>
   /** Told where the bytes of each stored slice came from. */
   served(bytes: number): void
 }
@@ -69,7 +69,7 @@ export async function sendRange(
       const fill = await source.fillAt(offset, range.last)
       if (!fill.covers(offset)) {
         // It may have failed before we came to attach; without this we would ask again at once, and for ever.
-        if (fill.error) await source.afterFailure(fill.error)
+        if (fill.error) await source.afterFailure(fill.error, offset)
         continue
       }
       following = { fill, reader: fill.attach(offset) }
@@ -83,7 +83,7 @@ export async function sendRange(
     const atEnd = fill.state === 'complete' && fill.end !== null && offset >= fill.end
     if (atEnd && range.last === Number.POSITIVE_INFINITY) return !sink.gone
     if (fill.error && offset <= range.last && offset >= fill.produced && !sink.gone)
-      await source.afterFailure(fill.error)
+      await source.afterFailure(fill.error, offset)
   }
   return !sink.gone
 }

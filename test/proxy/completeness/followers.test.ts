@@ -131,3 +131,16 @@ t.test(
     t.ok(next.complete && next.body.equals(changed))
   },
 )
+
+t.test('a long download survives an origin that dies after every second slice', async (t) => {
+  const long = bytesOf(75, 21 * S + 5)
+  const origin = await startOrigin(t, (request, exchange) => {
+    const first = Number(/\d+/.exec(request.header('range') ?? '0')![0])
+    return cutFile(exchange, long, { at: Math.min(first + 2 * S + 100, long.length) })
+  })
+  const proxy = await startProxy(t, { upstream: origin.url, sliceSize: S, maxRetries: 1 })
+  const answer = await get(`${proxy.url}/f`)
+  t.ok(answer.complete)
+  t.ok(answer.body.equals(long), 'failures with whole slices between them are not counted together')
+  t.ok(origin.requests.length >= 10, 'it did die often')
+})
