@@ -2,6 +2,7 @@ import type { Fill, FillReader } from '../slices/fill.ts'
 import type { Context, Exchange } from './context.ts'
 import { cut } from './failures.ts'
 import { type Answer, type Selection, sendSelection } from './respond.ts'
+import { canFetchSlices } from './slice-transfers.ts'
 import type { ResponseSource } from './source.ts'
 
 /**
@@ -17,11 +18,14 @@ export async function sendBody(
   source: ResponseSource,
   first?: { fill: Fill; reader: FillReader },
 ): Promise<void> {
+  // Between two ranges nobody reads from the fill; abandoned then, it could not be replaced.
+  const letGo = selection.ranges.length > 1 && !canFetchSlices(answer.head) ? first?.fill.hold() : undefined
   try {
     await sendSelection(exchange, answer, selection, source, first)
   } catch {
     cut(context, exchange)
   } finally {
     first?.reader.detach()
+    letGo?.()
   }
 }
