@@ -132,19 +132,22 @@ async function settled(t: Test, counters: Counters): Promise<void> {
   t.match(counters, { fillsNow: 0, requestsNow: 0 }, 'nothing is under way any more')
 }
 
-/** Without trouble every answer is whole and right, whatever is stored by now. */
+/**
+ * Without trouble every answer is whole and right, whatever is stored by now. One at a time: many could push each other's
+ * slices out of a small memory, and what has no strong validator cannot be completed from another transfer.
+ */
 async function askInPeace(t: Test, url: string, resources: readonly Resource[]): Promise<void> {
-  async function askSome(resource: Resource, random: Random): Promise<void> {
-    const connection = await connect(url)
-    for (let turn = 0; turn < 10; turn++) {
-      const plan = planRequest(random, [resource])
-      plan.leaveAfter = null
-      plan.options.abortAfter = undefined
-      const answer = await ask(t, connection, plan)
-      const whole = answer?.complete === true && answer.status < 500
-      if (!whole) t.fail('not answered without trouble', { ...describe(plan), status: answer?.status })
-    }
-    connection.close()
+  const random = createRandom(SEED)
+  const connection = await connect(url)
+  for (let turn = 0; turn < 10 * resources.length; turn++) {
+    const plan = planRequest(random, resources)
+    plan.leaveAfter = null
+    plan.options.abortAfter = undefined
+    plan.options.bytesPerSecond = undefined
+    const answer = await ask(t, connection, plan)
+    if (answer?.complete && answer.status < 500) continue
+    t.fail('not answered without trouble', { ...describe(plan), status: answer?.status })
+    break
   }
-  await Promise.all(resources.map((resource, index) => askSome(resource, createRandom(SEED + index))))
+  connection.close()
 }

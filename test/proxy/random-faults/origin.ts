@@ -8,7 +8,7 @@ export interface Trouble {
   on: boolean
 }
 
-/** Serves resources as a correct origin does, at random paces; with trouble on, not always. POST is answered by its own body. */
+/** Serves resources as a correct origin does; with trouble on at random paces, and not always. POST is answered by its own body. */
 export function troubledOrigin(random: Random, resources: readonly Resource[], trouble: Trouble): Script {
   const byPath = new Map(resources.map((resource) => [resource.path, resource]))
   return async (request, exchange) => {
@@ -21,7 +21,7 @@ export function troubledOrigin(random: Random, resources: readonly Resource[], t
     const { bytes, etag, lastModified } = representation(resource, resource.versions.at(-1)!, variant)
     const cutAt =
       trouble.on && random.chance(0.06) ? random.below(bytes.length + 1) : Number.POSITIVE_INFINITY
-    return respondFile(unsteady(exchange, random, cutAt), bytes, {
+    return respondFile(trouble.on ? unsteady(exchange, random, cutAt) : exchange, bytes, {
       etag,
       lastModified,
       ranges: resource.ranges,
