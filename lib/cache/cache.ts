@@ -22,8 +22,12 @@ import { serve } from './serve.ts'
 import { createSink } from './sink.ts'
 import { forwardUpgrade } from './upgrade.ts'
 
-/** Bytes that the slices in the making of all fills may take together. */
+/**
+ * Bytes that the slices in the making of all fills may take together: so many at least, and a share of the memory tier. Each
+ * transfer to a slow client has half a slice in the making on average; what has no room is streamed and not stored.
+ */
 const FILL_MEMORY = 32 * 1024 * 1024
+const FILL_MEMORY_SHARE = 1 / 4
 /** An object larger than this share of memory is kept on disk only, where there is one: it would flush all others. */
 const L1_OBJECT_SHARE = 1 / 8
 /** How long an answer that was not cacheable is remembered, in milliseconds, and of how many keys (of fewer long ones). */
@@ -104,7 +108,7 @@ export function createCache(options: CacheOptions): ProxyCache {
     resources: createResources(store),
     counters,
     budget: createRetryBudget(),
-    memory: createFillMemory(FILL_MEMORY),
+    memory: createFillMemory(Math.max(FILL_MEMORY, options.l1Bytes * FILL_MEMORY_SHARE)),
     uncacheable: new LRUCache({
       max: UNCACHEABLE_KEYS,
       ttl: UNCACHEABLE_TTL,
