@@ -133,8 +133,8 @@ export function createCache(options: CacheOptions): ProxyCache {
 
   function schemeOf(req: IncomingMessage): string {
     if ((req.socket as { encrypted?: boolean }).encrypted) return 'https'
-    const forwarded = fieldValue(req.rawHeaders, 'x-forwarded-proto')
-    return forwarded === 'https' && trusted(req.socket.remoteAddress) ? 'https' : 'http'
+    if (!trusted(req.socket.remoteAddress)) return 'http'
+    return fieldValue(req.rawHeaders, 'x-forwarded-proto') === 'https' ? 'https' : 'http'
   }
 
   function sliceable(path: string): boolean {
@@ -166,7 +166,10 @@ export function createCache(options: CacheOptions): ProxyCache {
       fields,
       target,
       key: cacheKey(target, options.key),
-      sliceable: sliceable(target.path),
+      // Only what is not in memory asks for it: globs are too dear for every hit.
+      get sliceable() {
+        return sliceable(target.path)
+      },
       sink: createSink(res, counters),
       subrequests: 0,
       failures: 0,

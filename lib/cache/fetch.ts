@@ -10,8 +10,9 @@ import { sliceIndex } from '../slices/arithmetic.ts'
 import { createFill, type Fill } from '../slices/fill.ts'
 import { type AskedRange, type Extent, extentOf, rangeField } from '../upstream/extent.ts'
 import { WrongAnswer } from '../upstream/failure.ts'
-import type { BodyHandler, Transfer, UpstreamResponse } from '../upstream/origin.ts'
+import { type BodyHandler, IGNORE_BODY, type Transfer, type UpstreamResponse } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
+import type { Counters } from './counters.ts'
 import type { Resource, SliceTransfer } from './resource.ts'
 import { sendWithRetries } from './send.ts'
 
@@ -47,8 +48,6 @@ export interface Fetch {
   release(): void
 }
 
-const IGNORE: BodyHandler = { data() {}, finished() {}, failed() {} }
-
 /** Asks the origin what a key is. Decisions are made as the response head arrives; the body becomes a fill. */
 export function fetchHead(context: Context, resource: Resource, exchange: Exchange, plan: FetchPlan): Fetch {
   const { counters, resources, sliceSize } = context
@@ -82,17 +81,17 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
     if (status === 304 && stale && canValidate(stale)) {
       if (confirms(stale, response)) revalidate(stale, response)
       else stop = ask({ range: null, stale: null })
-      return IGNORE
+      return IGNORE_BODY
     }
     if (status >= 500 && stale && staleOnError(stale, Date.now(), 'status')) {
       transfer.abort(new Error('the stored response is served instead'))
       resolve({ kind: 'stale', status })
-      return IGNORE
+      return IGNORE_BODY
     }
     // It speaks of the one range that was asked for, and knows nothing of others or of the client's If-Range.
     if (status === 416 && asked.range && !isSingleRange(exchange.fields)) {
       stop = ask({ range: null, stale: null })
-      return IGNORE
+      return IGNORE_BODY
     }
     const extent = extentOf(response, exchange.method, asked.range)
     if (!extent) {
@@ -100,7 +99,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
       transfer.abort(new WrongAnswer('the origin answered another range than was asked'))
       if (asked.range) stop = ask({ range: null, stale: null })
       else resolve({ kind: 'failed', error: new WrongAnswer(`unusable ${status} response`) })
-      return IGNORE
+      return IGNORE_BODY
     }
     return begin(response, transfer, extent)
   }
@@ -236,9 +235,7 @@ export function startFill(
     memory: context.memory,
     onLost: () => counters.slicesNotStored++,
     onSettled(ended) {
-      counters.fillsNow--
-      if (ended.state === 'failed') counters.truncatedBodies++
-      if (ended.state === 'abandoned') counters.abandonedFills++
+      countEnd(counters, ended)
       onEnded(ended)
       resources.transferEnded(resource, entry)
     },
@@ -263,12 +260,14 @@ function passingFill(context: Context, transfer: Transfer, extent: Extent): Fill
     store: null,
     memory: context.memory,
     onLost() {},
-    onSettled(ended) {
-      counters.fillsNow--
-      if (ended.state === 'failed') counters.truncatedBodies++
-      if (ended.state === 'abandoned') counters.abandonedFills++
-    },
+    onSettled: (ended) => countEnd(counters, ended),
   })
+}
+
+function countEnd(counters: Counters, { state }: Fill): void {
+  counters.fillsNow--
+  if (state === 'failed') counters.truncatedBodies++
+  if (state === 'abandoned') counters.abandonedFills++
 }
 
 export function countingHandler(context: Context, fill: Fill): BodyHandler {

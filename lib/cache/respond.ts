@@ -19,8 +19,7 @@ import {
 import type { FieldList, Head } from '../semantics/types.ts'
 import { ifRangeAllows, preconditions } from '../semantics/validators.ts'
 import { sliceIndex } from '../slices/arithmetic.ts'
-import type { Fill, FillReader } from '../slices/fill.ts'
-import { sendRange } from '../slices/reader.ts'
+import { type Following, sendRange } from '../slices/reader.ts'
 import type { Context, Exchange } from './context.ts'
 import type { ResponseSource } from './source.ts'
 
@@ -107,7 +106,7 @@ export async function sendSelection(
   answer: Answer,
   selection: Selection,
   source: ResponseSource,
-  first?: { fill: Fill; reader: FillReader },
+  first?: Following,
 ): Promise<void> {
   const { head } = answer
   const { res, sink } = exchange

@@ -1,4 +1,4 @@
-import type { Fill, FillReader } from '../slices/fill.ts'
+import type { Following } from '../slices/reader.ts'
 import type { Context, Exchange } from './context.ts'
 import { cut } from './failures.ts'
 import { type Answer, type Selection, sendSelection } from './respond.ts'
@@ -16,7 +16,7 @@ export async function sendBody(
   answer: Answer,
   selection: Selection,
   source: ResponseSource,
-  first?: { fill: Fill; reader: FillReader },
+  first?: Following,
 ): Promise<void> {
   // Between two ranges nobody reads from the fill; abandoned then, it could not be replaced.
   const letGo = selection.ranges.length > 1 && !canFetchSlices(answer.head) ? first?.fill.hold() : undefined

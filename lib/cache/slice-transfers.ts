@@ -5,7 +5,7 @@ import { type Run, runBytes, sliceIndex } from '../slices/arithmetic.ts'
 import type { Fill } from '../slices/fill.ts'
 import { extentOf, rangeField } from '../upstream/extent.ts'
 import { WrongAnswer } from '../upstream/failure.ts'
-import type { BodyHandler, Transfer, UpstreamResponse } from '../upstream/origin.ts'
+import { type BodyHandler, IGNORE_BODY, type Transfer, type UpstreamResponse } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
 import { countingHandler, startFill } from './fetch.ts'
 import type { Resource, SliceTransfer } from './resource.ts'
@@ -13,8 +13,6 @@ import { sendWithRetries } from './send.ts'
 
 /** A reader waits for a fill that is at most this many slices behind it, and fetches from its own place otherwise. */
 const JOIN_SLICES = 2
-
-const IGNORE: BodyHandler = { data() {}, finished() {}, failed() {} }
 
 /** The origin no longer has the representation that a response was begun with. */
 export class RepresentationChanged extends Error {
@@ -131,7 +129,7 @@ export function openTransfer(
         if (resource.epoch === epoch) resources.forget(resource, head)
         fail(new RepresentationChanged(`the origin answered ${status} with another representation`))
       }
-      return IGNORE
+      return IGNORE_BODY
     }
     // An origin that ignores Range sends everything from the first byte: it is cut all the same.
     extent.end ??= head.length

@@ -35,6 +35,12 @@ export interface SliceSource {
   served(bytes: number): void
 }
 
+/** A fill, and the place in it from which one response takes its bytes. */
+export interface Following {
+  fill: Fill
+  reader: FillReader
+}
+
 /**
  * Sends the bytes `range.first` to `range.last` in order: from memory, else from disk, else from a fill.
  * A reader that falls behind its fill comes back through the stores; one whose fill fails looks again.
@@ -47,7 +53,7 @@ export async function sendRange(
   source: SliceSource,
   range: ByteRange,
   sink: Sink,
-  first?: { fill: Fill; reader: FillReader },
+  first?: Following,
 ): Promise<boolean> {
   let offset = range.first
   let following = first

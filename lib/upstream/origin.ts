@@ -47,6 +47,9 @@ export interface BodyHandler {
   failed(error: Error): void
 }
 
+/** For a response whose body is of no use. */
+export const IGNORE_BODY: BodyHandler = { data() {}, finished() {}, failed() {} }
+
 export interface ResponseHandler {
   /** Called once with the final response; the result takes the body. */
   response(response: UpstreamResponse, transfer: Transfer): BodyHandler
