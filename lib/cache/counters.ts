@@ -9,7 +9,7 @@ export type PurgeResult = 'success' | 'denied' | 'invalid' | 'disabled'
 export interface Counters {
   /** Requests taken by the proxy, all methods. */
   requests: number
-  /** Responses whose first slice came from memory, from disk; or from the origin. A request counts at most once in the three. */
+  /** Responses that the stores had whole, by the tier of their first slice; and those of which anything came from the origin. */
   l1Hits: number
   l2Hits: number
   misses: number

@@ -50,9 +50,17 @@ function cacheFamilies(sources: Sources): Family[] {
   const { counter, gauge } = readers(() => sources.counters)
   return [
     gauge('cache_hit_rate', 'Hits in percent of hits and misses', hitRate),
-    counter('cache_l1_hits_total', 'Responses whose first slice came from memory', (c) => c.l1Hits),
-    counter('cache_l2_hits_total', 'Responses whose first slice came from disk', (c) => c.l2Hits),
-    counter('cache_misses_total', 'Responses whose first slice came from the origin', (c) => c.misses),
+    counter(
+      'cache_l1_hits_total',
+      'Responses that the stores had whole, the first slice in memory',
+      (c) => c.l1Hits,
+    ),
+    counter(
+      'cache_l2_hits_total',
+      'Responses that the stores had whole, the first slice on disk',
+      (c) => c.l2Hits,
+    ),
+    counter('cache_misses_total', 'Responses of which something came from the origin', (c) => c.misses),
     counter('cache_stale_total', 'Responses served stale', (c) => c.stale),
     counter('cache_revalidated_total', 'Stored responses made fresh again by a 304', (c) => c.revalidated),
     counter('cache_bypass_total', 'Requests that the cache took no part in', (c) => c.bypass),

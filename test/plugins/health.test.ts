@@ -6,6 +6,7 @@ import { emptyStats } from '../../lib/stores/stats.ts'
 import type { SliceStore } from '../../lib/stores/store.ts'
 import health from '../../plugins/health.ts'
 import { freePorts } from '../helpers/server.ts'
+import { proxyWith } from './proxy-with.ts'
 
 async function ask(base: string, path: string) {
   const response = await fetch(base + path)
@@ -16,13 +17,7 @@ async function ask(base: string, path: string) {
 function surroundings(fastify: FastifyInstance, { store = true } = {}) {
   const counters = createCounters()
   const stats = emptyStats(0)
-  fastify.decorate('sliceProxy', {
-    counters,
-    purge: async () => 0,
-    purgeTarget: async () => 0,
-    handle() {},
-    purgeAll: async () => 0,
-  })
+  fastify.decorate('sliceProxy', proxyWith(counters))
   if (store) fastify.decorate('l2', { stats: () => stats } as unknown as SliceStore)
   return { counters, stats }
 }

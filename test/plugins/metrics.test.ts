@@ -5,6 +5,7 @@ import { emptyStats } from '../../lib/stores/stats.ts'
 import type { SliceStore } from '../../lib/stores/store.ts'
 import metrics from '../../plugins/metrics.ts'
 import { freePorts } from '../helpers/server.ts'
+import { proxyWith } from './proxy-with.ts'
 
 interface Scrape {
   types: Record<string, string>
@@ -26,13 +27,7 @@ function parse(text: string): Scrape {
 
 async function scrapeOf(counters = createCounters(), l1?: SliceStore): Promise<Scrape> {
   const fastify = Fastify()
-  fastify.decorate('sliceProxy', {
-    counters,
-    purge: async () => 0,
-    purgeTarget: async () => 0,
-    handle() {},
-    purgeAll: async () => 0,
-  })
+  fastify.decorate('sliceProxy', proxyWith(counters))
   if (l1) fastify.decorate('l1', l1)
   await fastify.register(metrics, {})
   const response = await fastify.inject('/metrics')
@@ -108,13 +103,7 @@ t.test('a second scrape does not count twice', async (t) => {
   const counters = createCounters()
   const fastify = Fastify()
   t.teardown(() => fastify.close())
-  fastify.decorate('sliceProxy', {
-    counters,
-    purge: async () => 0,
-    purgeTarget: async () => 0,
-    handle() {},
-    purgeAll: async () => 0,
-  })
+  fastify.decorate('sliceProxy', proxyWith(counters))
   await fastify.register(metrics, {})
   counters.misses = 1
   await fastify.inject('/metrics')
@@ -128,13 +117,7 @@ t.test('without a proxy beside it, and registered before it, it works too', asyn
   await fastify.register(metrics, {})
   const counters = createCounters()
   counters.misses = 7
-  fastify.decorate('sliceProxy', {
-    counters,
-    purge: async () => 0,
-    purgeTarget: async () => 0,
-    handle() {},
-    purgeAll: async () => 0,
-  })
+  fastify.decorate('sliceProxy', proxyWith(counters))
   t.equal(parse((await fastify.inject('/metrics')).body).values.cache_misses_total, 7)
 })
 
