@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { createCache, type Finished } from '../lib/cache/cache.ts'
 import { mayUpgrade } from '../lib/cache/upgrade.ts'
 import type { MemoryStore } from '../lib/stores/memory.ts'
+import { createOrigin } from '../lib/upstream/origin.ts'
 import './decorators.ts'
 
 export interface StreamingProxyOptions {
@@ -46,15 +47,17 @@ const FORWARDED = METHODS.filter((method) => method !== 'CONNECT' && method !== 
 
 const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify, options) => {
   checkOptions(options)
+  const originOptions = {
+    url: options.upstream,
+    connectTimeout: options.connectTimeout ?? 5000,
+    headersTimeout: options.headersTimeout ?? 60_000,
+    bodyTimeout: options.bodyTimeout ?? 60_000,
+    maxConnections: options.maxConnections ?? 1024,
+    tlsVerify: options.tlsVerify ?? true,
+  }
   const cache = createCache({
-    origin: {
-      url: options.upstream,
-      connectTimeout: options.connectTimeout ?? 5000,
-      headersTimeout: options.headersTimeout ?? 60_000,
-      bodyTimeout: options.bodyTimeout ?? 60_000,
-      maxConnections: options.maxConnections ?? 1024,
-      tlsVerify: options.tlsVerify ?? true,
-    },
+    origin: createOrigin(originOptions),
+    upgrades: originOptions,
     l1: fastify.l1 as MemoryStore | undefined,
     l2: fastify.l2,
     l1Bytes: fastify.l1?.stats().maxBytes ?? 0,

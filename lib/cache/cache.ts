@@ -10,7 +10,7 @@ import { createFillMemory } from '../slices/fill-memory.ts'
 import type { MemoryStore } from '../stores/memory.ts'
 import type { SliceStore } from '../stores/store.ts'
 import { createTieredStore } from '../stores/tiered.ts'
-import { createOrigin, type OriginOptions } from '../upstream/origin.ts'
+import type { Origin, OriginOptions } from '../upstream/origin.ts'
 import { createRetryBudget } from '../upstream/retry.ts'
 import type { Context, Exchange } from './context.ts'
 import { type Counters, createCounters, observeTtfb } from './counters.ts'
@@ -35,7 +35,9 @@ const UNCACHEABLE_TTL = 30_000
 const UNCACHEABLE_KEYS = 10_000
 
 export interface CacheOptions {
-  origin: OriginOptions
+  origin: Origin
+  /** How requests for another protocol reach the origin. */
+  upgrades: OriginOptions
   /** Tiers; without any, everything is passed through. */
   l1?: MemoryStore
   l2?: SliceStore
@@ -94,7 +96,7 @@ export function createCache(options: CacheOptions): ProxyCache {
     l1MaxObjectBytes: options.l1Bytes * L1_OBJECT_SHARE,
   })
   const caching = options.enabled && (options.l1 !== undefined || options.l2 !== undefined)
-  const origin = createOrigin(options.origin)
+  const { origin } = options
   const trusted = createTrustCheck(options.trustedProxies)
   let lastGeneration = 0
 
@@ -221,7 +223,7 @@ export function createCache(options: CacheOptions): ProxyCache {
     },
 
     upgrade(req, socket, head) {
-      forwardUpgrade(context, options, req, socket, head)
+      forwardUpgrade(context, options.upgrades, req, socket, head)
     },
 
     async purge(url) {

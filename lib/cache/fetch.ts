@@ -67,6 +67,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
         path: exchange.target.path,
         fields: askFields(context, exchange, next),
         body: null,
+        cause: exchange.req,
       },
       {
         response: (response, transfer) => accept(response, transfer, next),

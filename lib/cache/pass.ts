@@ -45,6 +45,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
     path: exchange.target.path,
     fields: context.upstreamFields(exchange, NOT_FORWARDED),
     body,
+    cause: req,
   }
   const stop = sendWithRetries(context, request, { response: relay, failed: fail }, idempotent)
   sink.onGone(() => {

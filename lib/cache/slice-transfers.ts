@@ -99,7 +99,7 @@ export function openTransfer(
   }
   sendWithRetries(
     context,
-    { method: 'GET', path: exchange.target.path, fields, body: null },
+    { method: 'GET', path: exchange.target.path, fields, body: null, cause: exchange.req },
     { response: accept, failed: (error) => fail(error) },
   )
 

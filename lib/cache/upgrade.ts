@@ -30,7 +30,7 @@ export function mayUpgrade(req: IncomingMessage): boolean {
  */
 export function forwardUpgrade(
   context: Context,
-  options: { origin: OriginOptions },
+  options: OriginOptions,
   req: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -59,12 +59,12 @@ export function forwardUpgrade(
     path: parsed.path,
     headers: fields,
     setDefaultHeaders: false,
-    rejectUnauthorized: options.origin.tlsVerify,
-    timeout: options.origin.connectTimeout,
+    rejectUnauthorized: options.tlsVerify,
+    timeout: options.connectTimeout,
     agent: false,
   } as RequestOptions)
   upstream.once('socket', (connection) => {
-    connection.once('connect', () => upstream.setTimeout(options.origin.headersTimeout))
+    connection.once('connect', () => upstream.setTimeout(options.headersTimeout))
   })
   counters.subrequests++
 
@@ -85,7 +85,7 @@ export function forwardUpgrade(
     // The origin did not agree: its answer is passed on and the connection closed, as its framing may be hop by hop.
     const kept = response.rawHeaders.filter((_, i, all) => !CONNECTION.test(all[i - (i % 2)]))
     socket.write(`${statusLine(response)}${lines([...kept, 'Connection', 'close'])}`, 'latin1')
-    upstream.setTimeout(options.origin.bodyTimeout)
+    upstream.setTimeout(options.bodyTimeout)
     response.pipe(socket)
     response.on('error', cut)
   })

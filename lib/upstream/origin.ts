@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { type Dispatcher, Pool } from 'undici'
 import type { FieldList } from '../semantics/types.ts'
@@ -24,6 +25,8 @@ export interface UpstreamRequest {
   path: string
   fields: FieldList
   body: Readable | null
+  /** The client's request that made this one necessary: an origin inside this process may know it. */
+  cause: IncomingMessage
 }
 
 export interface UpstreamResponse {
@@ -51,6 +54,8 @@ export interface BodyHandler {
 export const IGNORE_BODY: BodyHandler = { data() {}, finished() {}, failed() {} }
 
 export interface ResponseHandler {
+  /** An interim response, 102 or 103 (RFC 9110 section 15.2); there may be several before the final one. */
+  interim?(status: number, fields: FieldList): void
   /** Called once with the final response; the result takes the body. */
   response(response: UpstreamResponse, transfer: Transfer): BodyHandler
   /** Called instead of `response` when there is none. */
@@ -136,8 +141,9 @@ function createExchange(
         if (stopped) started.abort(stopped)
       },
       onResponseStart(_controller, status) {
-        if (stopped || status < 200) return
+        if (stopped) return
         const fields = textFields(controller?.rawHeaders as Buffer[] | null)
+        if (status < 200) return handler.interim?.(status, fields)
         body = handler.response({ status, fields, requestTime, responseTime: Date.now() }, transfer)
       },
       onResponseData(_controller, chunk) {
