@@ -173,9 +173,9 @@ async function answer(run: Run, request: OriginRequest, exchange: Exchange): Pro
   if (step.from === 'validated' && conditional !== undefined) {
     return exchange.respond({ status: 304, fields: list })
   }
-  const bodiless = status === 204 || status === 304
-  if (!bodiless) run.sent[at] = { status, body }
-  return exchange.respond({ status, fields: list, body: bodiless ? '' : body })
+  if (status === 304) return exchange.respond({ status, fields: list })
+  run.sent[at] = { status, body: status === 204 ? '' : body }
+  return exchange.respond({ status, fields: list, body: run.sent[at].body })
 }
 
 function check(t: Test, run: Run, index: number, got: Answer): void {
