@@ -209,6 +209,25 @@ export const schema = {
         },
       },
     },
+    targeted_cache_control: {
+      type: 'array',
+      items: { type: 'string', pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" },
+      default: ['CDN-Cache-Control'],
+      description:
+        'Response fields that replace Cache-Control and Expires for this cache (RFC 9213), the one that counts first in front.',
+    },
+    set_cookie: {
+      type: 'string',
+      enum: ['explicit', 'shared', 'strip'],
+      default: 'explicit',
+      description:
+        'Which responses with Set-Cookie are stored. explicit: those whose Cache-Control or Expires makes them cacheable, cookie included (RFC 9111 section 7.3); shared: only those with public or s-maxage; strip: stored without the cookie, which only the first client gets.',
+    },
+    cache_status_key: {
+      type: 'boolean',
+      default: false,
+      description: 'Cache-Status tells clients the cache key, for debugging.',
+    },
     trusted_proxies: {
       type: 'array',
       items: { type: 'string', format: 'address-block' },

@@ -3,6 +3,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { createCache, type Finished } from '../lib/cache/cache.ts'
 import { mayUpgrade } from '../lib/cache/upgrade.ts'
+import type { SetCookiePolicy } from '../lib/semantics/freshness.ts'
 import type { MemoryStore } from '../lib/stores/memory.ts'
 import { createOrigin } from '../lib/upstream/origin.ts'
 import './decorators.ts'
@@ -35,6 +36,12 @@ export interface StreamingProxyOptions {
   /** Addresses or CIDR blocks of proxies in front whose X-Forwarded-* fields are believed. Default []. */
   trustedProxies?: string[]
   cacheKey?: { includeHost?: boolean; ignoreQuery?: boolean; queryAllowlist?: string[] | null }
+  /** Response fields that replace Cache-Control (RFC 9213), the one that counts first in front. Default CDN-Cache-Control. */
+  targetedCacheControl?: string[]
+  /** Which responses with Set-Cookie are stored. Default 'explicit'. */
+  setCookie?: SetCookiePolicy
+  /** Whether Cache-Status tells clients the cache key. Default false. */
+  cacheStatusKey?: boolean
   /** One info line for each response. Default false. */
   accessLog?: boolean
 }
@@ -74,6 +81,9 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
       ignoreQuery: options.cacheKey?.ignoreQuery ?? false,
       queryAllowlist: options.cacheKey?.queryAllowlist ?? null,
     },
+    targets: (options.targetedCacheControl ?? ['CDN-Cache-Control']).map((name) => name.toLowerCase()),
+    setCookie: options.setCookie ?? 'explicit',
+    showKey: options.cacheStatusKey ?? false,
   })
   const onFinished = options.accessLog
     ? (finished: Finished) => fastify.log.info(accessLine(finished))

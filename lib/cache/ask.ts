@@ -1,6 +1,7 @@
 import { fieldValue } from '../semantics/fields.ts'
 import { parseRangeSpec } from '../semantics/ranges.ts'
 import type { Head } from '../semantics/types.ts'
+import { conditionFor } from '../semantics/validation.ts'
 import type { AskedRange } from '../upstream/extent.ts'
 import type { Context, Exchange } from './context.ts'
 import { type FetchOutcome, type FetchPlan, fetchHead } from './fetch.ts'
@@ -15,9 +16,24 @@ export interface Asked {
   leave(): void
 }
 
-/** What to ask the origin for: whole slices for a range, so that they can be kept; else the whole representation. */
-export function planFetch(context: Context, exchange: Exchange, stale: Head | undefined): FetchPlan {
-  return { range: exchange.sliceable ? wholeSlices(context.sliceSize, exchange) : null, stale: stale ?? null }
+/**
+ * What to ask the origin for: whole slices for a range, so that they can be kept; else the whole representation.
+ *
+ * @param stale what the request selected and may not use as it is
+ * @param offered what may be validated: none of what could not be completed
+ */
+export function planFetch(
+  context: Context,
+  exchange: Exchange,
+  stale: Head | undefined,
+  offered: readonly Head[],
+): FetchPlan {
+  return {
+    range: exchange.sliceable ? wholeSlices(context.sliceSize, exchange) : null,
+    stale: stale ?? null,
+    condition: conditionFor(stale, offered, exchange.fields),
+    awaited: true,
+  }
 }
 
 /** The first range of the request, widened to whole slices; the others are fetched when the length is known. */
@@ -87,7 +103,8 @@ export function refreshBehind(
   const variant = variantGuess(heads, exchange.fields)
   if (resource.headFetches.has(variant)) return
   // Always by GET: the answer to a HEAD would refresh nothing.
-  const fetch = fetchHead(context, resource, { ...exchange, method: 'GET' }, { range: null, stale })
+  const plan = { range: null, stale, condition: conditionFor(stale, [], []), awaited: false }
+  const fetch = fetchHead(context, resource, { ...exchange, method: 'GET' }, plan)
   const entry: HeadFetch = { waiters: 1, fetch }
   resource.headFetches.set(variant, entry)
   resource.users++

@@ -4,8 +4,10 @@ import { posix } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { LRUCache } from 'lru-cache'
 import { fieldValue, fieldValues } from '../semantics/fields.ts'
-import { type CacheKeyOptions, cacheKey, parseTarget } from '../semantics/key.ts'
-import { upstreamFields } from '../semantics/request-fields.ts'
+import type { SetCookiePolicy } from '../semantics/freshness.ts'
+import { type CacheKeyOptions, cacheKey, normalisedPath, parseTarget } from '../semantics/key.ts'
+import { loops, upstreamFields } from '../semantics/request-fields.ts'
+import { proxyStatus } from '../semantics/response-fields.ts'
 import { createFillMemory } from '../slices/fill-memory.ts'
 import type { MemoryStore } from '../stores/memory.ts'
 import type { SliceStore } from '../stores/store.ts'
@@ -16,6 +18,7 @@ import type { Context, Exchange } from './context.ts'
 import { type Counters, createCounters, observeTtfb } from './counters.ts'
 import { sendError } from './failures.ts'
 import { serveFromMemory } from './fast-path.ts'
+import { createGroups } from './groups.ts'
 import { hasBody, pass } from './pass.ts'
 import { createResources } from './resource.ts'
 import { serve } from './serve.ts'
@@ -58,6 +61,11 @@ export interface CacheOptions {
   /** Addresses and CIDR blocks of proxies whose X-Forwarded-* fields are kept. */
   trustedProxies: readonly string[]
   key: CacheKeyOptions
+  /** Lower-case names of targeted fields (RFC 9213), the one that counts first in front. */
+  targets: readonly string[]
+  setCookie: SetCookiePolicy
+  /** Whether Cache-Status tells the cache key. */
+  showKey: boolean
 }
 
 /** What is known of a request when its response has ended, for an access log. */
@@ -102,15 +110,17 @@ export function createCache(options: CacheOptions): ProxyCache {
 
   const context: Context = {
     sliceSize: options.sliceSize,
-    caching: { cacheTtl: options.cacheTtl },
+    caching: { cacheTtl: options.cacheTtl, targets: options.targets, setCookie: options.setCookie },
     maxConcurrentSubrequests: options.maxConcurrentSubrequests,
     maxRetries: options.maxRetries,
     origin,
     store,
-    resources: createResources(store),
+    resources: createResources(store, counters),
     counters,
     budget: createRetryBudget(),
     memory: createFillMemory(Math.max(FILL_MEMORY, options.l1Bytes * FILL_MEMORY_SHARE)),
+    groups: createGroups(),
+    stores: caching,
     uncacheable: new LRUCache({
       max: UNCACHEABLE_KEYS,
       ttl: UNCACHEABLE_TTL,
@@ -119,6 +129,7 @@ export function createCache(options: CacheOptions): ProxyCache {
     }),
     // Unique across restarts, and a safe integer until the year 2039 at 4096 a millisecond.
     nextGeneration: () => (lastGeneration = Math.max(lastGeneration + 1, Date.now() * 4096)),
+    keyOf: (target) => cacheKey(target, options.key),
     upstreamFields: (exchange, drop) => {
       const { req, target } = exchange
       const authority = target.authority
@@ -161,13 +172,15 @@ export function createCache(options: CacheOptions): ProxyCache {
     const hosts = fieldValues(fields, 'host')
     const parsed = parseTarget(req.method!, req.url!, hosts[0], schemeOf(req))
     const target = parsed.ok ? parsed : { scheme: 'http', authority: '', path: '/' }
+    const key = cacheKey(target, options.key)
     const exchange: Exchange = {
       req,
       res,
       method: req.method!,
       fields,
       target,
-      key: cacheKey(target, options.key),
+      key,
+      shownKey: options.showKey ? key : undefined,
       // Only what is not in memory asks for it: globs are too dear for every hit.
       get sliceable() {
         return sliceable(target.path)
@@ -212,13 +225,19 @@ export function createCache(options: CacheOptions): ProxyCache {
       const exchange = createExchange(req, res, onFinished)
       if (!exchange) return
       const { method } = exchange
-      if (!caching || (method !== 'GET' && method !== 'HEAD')) {
-        pass(context, exchange, caching ? 'method' : 'bypass')
-      } else if (hasBody(exchange.fields)) {
-        // A body is not in the key, so nothing that may depend on it is stored or served.
-        pass(context, exchange, 'request')
-      } else if (!serveFromMemory(context, exchange)) {
+      const cacheable = caching && (method === 'GET' || method === 'HEAD')
+      // A body is not in the key, so nothing that may depend on it is stored or served.
+      const usesCache = cacheable && !hasBody(exchange.fields)
+      if (usesCache && serveFromMemory(context, exchange)) return
+      if (loops(exchange.fields)) {
+        const status = ['Proxy-Status', proxyStatus('proxy_loop_detected')]
+        sendError(exchange, 508, '508 this proxy is its own origin', status)
+      } else if (usesCache) {
+        // All spellings of one key are one request to the origin, which might tell them apart.
+        exchange.target.path = normalisedPath(exchange.target.path)
         serve(context, exchange)
+      } else {
+        pass(context, exchange, !caching ? 'bypass' : cacheable ? 'request' : 'method')
       }
     },
 

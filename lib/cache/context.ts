@@ -9,6 +9,7 @@ import type { TieredStore } from '../stores/tiered.ts'
 import type { Origin } from '../upstream/origin.ts'
 import type { RetryBudget } from '../upstream/retry.ts'
 import type { Counters } from './counters.ts'
+import type { Groups } from './groups.ts'
 import type { Resources } from './resource.ts'
 
 /** What every part of the cache works with: one per proxy. */
@@ -23,9 +24,13 @@ export interface Context {
   readonly counters: Counters
   readonly budget: RetryBudget
   readonly memory: FillMemory
+  readonly groups: Groups
+  /** Whether anything is stored at all. */
+  readonly stores: boolean
   /** Keys whose answers lately proved not cacheable: their requests do not wait for each other. */
   readonly uncacheable: LRUCache<string, true>
   nextGeneration(): number
+  keyOf(target: Target): string
   /** The fields of a request as the origin gets them. */
   upstreamFields(exchange: Exchange, drop: ReadonlySet<string>): FieldList
 }
@@ -41,6 +46,8 @@ export interface Exchange {
   readonly fields: FieldList
   readonly target: Target
   readonly key: string
+  /** The cache key where clients may see it in Cache-Status, undefined where not. */
+  readonly shownKey: string | undefined
   /** Whether `slice_patterns` let this path be fetched by slices; otherwise only whole. */
   readonly sliceable: boolean
   readonly sink: Sink

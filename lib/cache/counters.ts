@@ -46,6 +46,8 @@ export interface Counters {
   slicesNotStored: number
   /** Keys whose answers proved not cacheable, remembered for a while. */
   uncacheableAnswers: number
+  /** Stored variants that gave way because their key had too many. */
+  variantsDropped: number
   /** PURGE requests by what they named and how they ended. */
   purges: Record<PurgeMethod, Record<PurgeResult, number>>
   fillsNow: number
@@ -87,6 +89,7 @@ export function createCounters(): Counters {
     clientAborts: 0,
     slicesNotStored: 0,
     uncacheableAnswers: 0,
+    variantsDropped: 0,
     purges: { url: noPurges(), prefix: noPurges(), tag: noPurges(), all: noPurges() },
     fillsNow: 0,
     requestsNow: 0,

@@ -39,7 +39,13 @@ export function sendError(
     'Via',
     VIA,
   ]
-  fields.push('X-Cache', 'MISS', 'Cache-Status', cacheStatus({ hit: false, fwd }), ...extra)
+  fields.push(
+    'X-Cache',
+    'MISS',
+    'Cache-Status',
+    cacheStatus({ hit: false, fwd, key: exchange.shownKey }),
+    ...extra,
+  )
   sendHead(exchange, 'MISS', status, fields)
   exchange.res.end(exchange.method === 'HEAD' ? undefined : body)
 }

@@ -1,10 +1,10 @@
-import { decide } from '../semantics/decide.ts'
 import { ageAt } from '../semantics/freshness.ts'
 import { cacheStatus, responseFields } from '../semantics/response-fields.ts'
 import type { FieldList } from '../semantics/types.ts'
 import { selectHead } from '../semantics/vary.ts'
 import type { Context, Exchange } from './context.ts'
 import { sendHead } from './respond.ts'
+import { decideFor } from './reuse.ts'
 
 /** Fields that need the full path: they select a part, set a condition or restrict what may be reused. */
 const NEEDS_MORE: ReadonlySet<string> = new Set([
@@ -32,7 +32,7 @@ export function serveFromMemory(context: Context, exchange: Exchange): boolean {
   const head = selectHead(heads, fields)
   if (!head || head.sliceSize !== sliceSize || head.length === null || head.length > sliceSize) return false
   const now = Date.now()
-  if (decide(head, fields, now) !== 'fresh') return false
+  if (decideFor(context, exchange, head, now) !== 'fresh') return false
   const slice = head.length === 0 ? EMPTY : store.l1Slice(key, head.generation, 0)
   if (!slice || slice.segments.length > 1) return false
 
@@ -40,7 +40,7 @@ export function serveFromMemory(context: Context, exchange: Exchange): boolean {
   const out = responseFields(head, {
     age: ageAt(head, now),
     xCache: 'HIT',
-    cacheStatus: cacheStatus({ hit: true, ttl, detail: 'l1' }),
+    cacheStatus: cacheStatus({ hit: true, ttl, detail: 'l1', key: exchange.shownKey }),
   })
   if (head.status !== 204) out.push('Content-Length', String(slice.length))
   counters.l1Hits++

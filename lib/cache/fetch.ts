@@ -1,45 +1,68 @@
-import { staleOnError } from '../semantics/decide.ts'
 import { endToEnd, fieldValue, hasField, without } from '../semantics/fields.ts'
-import { confirms, createHead, freshen } from '../semantics/head.ts'
+import { createHead, describes, freshen, outdated } from '../semantics/head.ts'
+import { type Policy, policyOf } from '../semantics/policy.ts'
 import { parseRangeSpec } from '../semantics/ranges.ts'
 import { FILL_FIELDS } from '../semantics/request-fields.ts'
 import { storable } from '../semantics/storable.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
-import { combinable, sameRepresentation } from '../semantics/validators.ts'
-import { sliceIndex } from '../slices/arithmetic.ts'
-import { createFill, type Fill } from '../slices/fill.ts'
+import {
+  type Condition,
+  conditionFields,
+  confirmedBy,
+  isConditional,
+  UNCONDITIONAL,
+} from '../semantics/validation.ts'
+import { selectHead, selectionOf } from '../semantics/vary.ts'
+import type { Fill } from '../slices/fill.ts'
 import { type AskedRange, type Extent, extentOf, rangeField } from '../upstream/extent.ts'
 import { WrongAnswer } from '../upstream/failure.ts'
 import { type BodyHandler, IGNORE_BODY, type Transfer, type UpstreamResponse } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
-import type { Counters } from './counters.ts'
-import type { Resource, SliceTransfer } from './resource.ts'
+import { countingHandler, passingFill, storingFill } from './fills.ts'
+import { keepFreshened } from './freshening.ts'
+import { relayInterim } from './interim.ts'
+import type { Resource } from './resource.ts'
+import { standsIn } from './reuse.ts'
 import { sendWithRetries } from './send.ts'
 
 /** Response fields that depend on what part of the representation the client gets. */
-const WRITTEN_ANEW: ReadonlySet<string> = new Set(['content-length', 'content-range', 'x-cache'])
-
-/** Of a 416 that is passed on, Content-Range tells the length of the representation. */
-const WRITTEN_ANEW_IN_416: ReadonlySet<string> = new Set(['content-length', 'x-cache'])
+const WRITTEN_ANEW: ReadonlySet<string> = new Set(['content-length', 'x-cache'])
+const WRITTEN_ANEW_OF_PART: ReadonlySet<string> = new Set([...WRITTEN_ANEW, 'content-range'])
 
 /** What is asked of the origin to learn what a key is. */
 export interface FetchPlan {
   /** Whole slices; null = the whole representation. */
   range: AskedRange | null
-  /** What is stored and stale: validated where it can be, and served where the origin's error allows it. */
+  /** What the request selected and may not use as it is: served where the origin's error allows it. */
   stale: Head | null
+  condition: Condition
+  /** Whether the client waits for the answer: interim responses are for it. */
+  awaited: boolean
 }
 
 export type FetchOutcome =
-  /** The head is known and others may use it. `received` has the fields for the asking client, private ones too. */
-  | { kind: 'stored'; head: Head; fill: Fill; status: number; received: FieldList }
-  /** A 304 made the stored head fresh again. */
+  /** The head is known and others may use it. */
+  | ({ kind: 'stored' } & Fetched)
+  /** A 304 made a stored head good for this request. */
   | { kind: 'revalidated'; head: Head; status: number }
+  /** A 304 says that what the asking client has is current; what is stored was not. */
+  | { kind: 'not-modified'; received: FieldList }
   /** The answer is for the asking client alone. */
-  | { kind: 'unstored'; head: Head; fill: Fill; status: number; received: FieldList }
+  | ({ kind: 'unstored' } & Fetched)
   /** The origin answered with an error for which the stale head stands in. */
   | { kind: 'stale'; status: number }
   | { kind: 'failed'; error: Error }
+
+/** A response whose body is coming. */
+export interface Fetched {
+  head: Head
+  fill: Fill
+  status: number
+  /** The fields for the asking client, private ones too. */
+  received: FieldList
+  /** Filled when the body has ended. */
+  trailers: FieldList
+}
 
 /** An upstream request for a head, under way. */
 export interface Fetch {
@@ -50,12 +73,11 @@ export interface Fetch {
 
 /** Asks the origin what a key is. Decisions are made as the response head arrives; the body becomes a fill. */
 export function fetchHead(context: Context, resource: Resource, exchange: Exchange, plan: FetchPlan): Fetch {
-  const { counters, resources, sliceSize } = context
+  const { counters, resources, sliceSize, caching } = context
+  const { method, fields } = exchange
+  const request = { method, fields }
   const { epoch } = resource
-  let resolve!: (outcome: FetchOutcome) => void
-  const outcome = new Promise<FetchOutcome>((settle) => {
-    resolve = settle
-  })
+  const { promise: outcome, resolve } = Promise.withResolvers<FetchOutcome>()
   let letGo: (() => void) | null = null
   let stop = ask(plan)
 
@@ -63,90 +85,109 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
     return sendWithRetries(
       context,
       {
-        method: exchange.method,
+        method,
         path: exchange.target.path,
         fields: askFields(context, exchange, next),
         body: null,
         cause: exchange.req,
       },
       {
+        interim: plan.awaited ? (status, interim) => relayInterim(exchange, status, interim) : undefined,
         response: (response, transfer) => accept(response, transfer, next),
         failed: (error) => resolve({ kind: 'failed', error }),
       },
     )
   }
 
+  /** Without a part and without conditions, whatever was asked before. */
+  function askForAll(): BodyHandler {
+    stop = ask({ ...plan, range: null, condition: UNCONDITIONAL })
+    return IGNORE_BODY
+  }
+
   function accept(response: UpstreamResponse, transfer: Transfer, asked: FetchPlan): BodyHandler {
     const { status } = response
-    const { stale } = asked
-    if (status === 304 && stale && canValidate(stale)) {
-      if (confirms(stale, response)) revalidate(stale, response)
-      else stop = ask({ range: null, stale: null })
-      return IGNORE_BODY
+    if (status === 304 && isConditional(asked.condition)) {
+      return confirm(response, asked.condition) ? IGNORE_BODY : askForAll()
     }
-    if (status >= 500 && stale && staleOnError(stale, Date.now(), 'status')) {
+    if (plan.stale && standsIn(context, exchange, plan.stale, status)) {
       transfer.abort(new Error('the stored response is served instead'))
       resolve({ kind: 'stale', status })
       return IGNORE_BODY
     }
     // It speaks of the one range that was asked for, and knows nothing of others or of the client's If-Range.
-    if (status === 416 && asked.range && !isSingleRange(exchange.fields)) {
-      stop = ask({ range: null, stale: null })
-      return IGNORE_BODY
-    }
-    const extent = extentOf(response, exchange.method, asked.range)
+    if (status === 416 && asked.range && !isSingleRange(fields)) return askForAll()
+    const extent = extentOf(response, method, asked.range)
     if (!extent) {
       counters.identityRefusals++
       transfer.abort(new WrongAnswer('the origin answered another range than was asked'))
-      if (asked.range) stop = ask({ range: null, stale: null })
-      else resolve({ kind: 'failed', error: new WrongAnswer(`unusable ${status} response`) })
+      if (asked.range) return askForAll()
+      resolve({ kind: 'failed', error: new WrongAnswer(`unusable ${status} response`) })
       return IGNORE_BODY
     }
+    if (method === 'HEAD') compareStored(response)
     return begin(response, transfer, extent)
   }
 
-  function revalidate(stale: Head, response: UpstreamResponse): void {
-    const request = { method: exchange.method, fields: exchange.fields }
-    const head = freshen(stale, response, request, context.caching)
-    counters.revalidated++
-    const isCurrent = resource.heads?.some((known) => known.generation === stale.generation)
-    if (resource.epoch === epoch && isCurrent) {
-      const freshened = { ...response, status: head.status, fields: head.fields }
-      const verdict = storable(request, freshened, context.caching)
-      if (verdict.store) resources.publish(resource, head, true)
-      // What only this request forbids (HEAD, Authorization, no-store) takes nothing from the others.
-      else if (!verdict.byRequest) resources.forget(resource, stale)
+  /** @returns false when the 304 speaks of nothing that we or the client have */
+  function confirm(response: UpstreamResponse, condition: Condition): boolean {
+    const confirmation = confirmedBy(condition, response)
+    if (!confirmation) return false
+    if ('head' in confirmation) {
+      const { head, policy } = freshen(confirmation.head, response, request, caching)
+      counters.revalidated++
+      // Found to be what another variant's request gets: from now on it is this one's too, with the same slices.
+      if (condition.stale === null) Object.assign(head, selectionOf(head.fields, fields))
+      keepFreshened(context, resource, epoch, fields, confirmation.head, head, policy)
+      resolve({ kind: 'revalidated', head, status: 304 })
+    } else {
+      if (condition.stale && resource.epoch === epoch) resources.forget(resource, condition.stale)
+      resolve({ kind: 'not-modified', received: without(endToEnd(response.fields), WRITTEN_ANEW) })
     }
-    resolve({ kind: 'revalidated', head, status: 304 })
+    return true
+  }
+
+  /** What HEAD is told of the resource holds for stored answers to GET too (RFC 9111 section 4.3.5). */
+  function compareStored(response: UpstreamResponse): void {
+    if (resource.epoch !== epoch || ![200, 404, 410].includes(response.status)) return
+    for (const head of resource.heads ?? []) {
+      if (selectHead([head], fields) === undefined || head.length === null) continue
+      if (response.status === 200 && describes(head, response)) {
+        const fresh = freshen(head, response, request, caching)
+        keepFreshened(context, resource, epoch, fields, head, fresh.head, fresh.policy)
+      } else {
+        resources.publish(resource, outdated(head), true)
+      }
+    }
   }
 
   function begin(response: UpstreamResponse, transfer: Transfer, extent: Extent): BodyHandler {
+    const policy = policyOf(response.fields, caching.targets)
     const head = createHead({
       key: resource.key,
       generation: context.nextGeneration(),
       sliceSize,
-      request: { fields: exchange.fields },
+      request,
       response,
+      policy,
       length: extent.length,
-      options: context.caching,
+      options: caching,
     })
-    const stored = mayStore(response, extent)
+    const stored = mayStore(response, policy, extent)
     const fill = stored
       ? storingFill(context, resource, head, transfer, extent)
       : passingFill(context, transfer, extent)
     letGo = fill.hold()
-    const received = without(
-      endToEnd(response.fields),
-      response.status === 416 ? WRITTEN_ANEW_IN_416 : WRITTEN_ANEW,
-    )
-    resolve({ kind: stored ? 'stored' : 'unstored', head, fill, status: response.status, received })
-    return countingHandler(context, fill)
+    const part = response.status === 206
+    const received = without(endToEnd(response.fields), part ? WRITTEN_ANEW_OF_PART : WRITTEN_ANEW)
+    const trailers: FieldList = []
+    resolve({ kind: stored ? 'stored' : 'unstored', head, fill, status: response.status, received, trailers })
+    return countingHandler(context, fill, trailers)
   }
 
-  function mayStore(response: UpstreamResponse, extent: Extent): boolean {
-    if (exchange.method !== 'GET' || resource.epoch !== epoch) return false
-    const request = { method: exchange.method, fields: exchange.fields }
-    const verdict = storable(request, response, context.caching)
+  function mayStore(response: UpstreamResponse, policy: Policy, extent: Extent): boolean {
+    if (method !== 'GET' || resource.epoch !== epoch) return false
+    const verdict = storable(request, response, policy, caching)
     if (verdict.store && !extent.closeDelimited) {
       context.uncacheable.delete(resource.key)
       return true
@@ -172,124 +213,12 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
 function askFields(context: Context, exchange: Exchange, plan: FetchPlan): FieldList {
   const fields = context.upstreamFields(exchange, FILL_FIELDS)
   if (plan.range) fields.push('Range', rangeField(plan.range))
-  const { stale } = plan
-  if (stale && canValidate(stale)) {
-    if (stale.etag) fields.push('If-None-Match', stale.etag)
-    if (stale.lastModified) fields.push('If-Modified-Since', stale.lastModified)
-  }
+  fields.push(...conditionFields(plan.condition))
   return fields
-}
-
-/** A fill whose slices are stored under a new head, or under the generation that it continues. */
-function storingFill(
-  context: Context,
-  resource: Resource,
-  head: Head,
-  transfer: Transfer,
-  extent: Extent,
-): Fill {
-  const { resources, sliceSize } = context
-  const known = (resource.heads ?? []).find(
-    (other) =>
-      other.sliceSize === sliceSize &&
-      combinable(other) &&
-      combinable(head) &&
-      sameRepresentation(other, head),
-  )
-  if (known && known.varyKey === head.varyKey) head.generation = known.generation
-  // Without a strong validator a part is worth nothing: later slices could not be told to belong to it.
-  const early = combinable(head)
-  const { epoch } = resource
-  const fill = startFill(context, resource, head, transfer, extent, (ended) => {
-    if (early || resource.epoch !== epoch) return
-    if (ended.state !== 'complete') return resources.forget(resource, head)
-    head.length ??= ended.end
-    if (resource.heads?.includes(head)) resources.publish(resource, head, true)
-  })
-  resources.publish(resource, head, early)
-  return fill
-}
-
-/** A fill that hands its slices to the stores, registered so that other readers of its generation find it. */
-export function startFill(
-  context: Context,
-  resource: Resource,
-  head: Head,
-  transfer: Transfer,
-  extent: Extent,
-  onEnded: (fill: Fill) => void,
-  registered?: SliceTransfer,
-): Fill {
-  const { store, counters, resources, sliceSize } = context
-  const { generation } = head
-  counters.fillsNow++
-  const fill = createFill({
-    source: transfer,
-    sliceSize,
-    start: extent.start,
-    end: extent.end,
-    length: extent.length,
-    store(index, slice) {
-      const objectBytes = head.length ?? fill.produced
-      if (!store.putSlice(resource.key, generation, index, slice, objectBytes)) counters.slicesNotStored++
-    },
-    memory: context.memory,
-    onLost: () => counters.slicesNotStored++,
-    onSettled(ended) {
-      countEnd(counters, ended)
-      onEnded(ended)
-      resources.transferEnded(resource, entry)
-    },
-  })
-  const lastIndex = extent.end === null ? Number.POSITIVE_INFINITY : sliceIndex(extent.end - 1, sliceSize)
-  const run = { from: sliceIndex(extent.start, sliceSize), to: lastIndex }
-  const entry: SliceTransfer = registered ?? { generation, run, fill, ready: Promise.resolve(fill) }
-  if (!registered) resource.transfers.add(entry)
-  return fill
-}
-
-/** A fill for one client, of which nothing is kept. */
-function passingFill(context: Context, transfer: Transfer, extent: Extent): Fill {
-  const { counters } = context
-  counters.fillsNow++
-  return createFill({
-    source: transfer,
-    sliceSize: context.sliceSize,
-    start: extent.start,
-    end: extent.end,
-    length: extent.length,
-    store: null,
-    memory: context.memory,
-    onLost() {},
-    onSettled: (ended) => countEnd(counters, ended),
-  })
-}
-
-function countEnd(counters: Counters, { state }: Fill): void {
-  counters.fillsNow--
-  if (state === 'failed') counters.truncatedBodies++
-  if (state === 'abandoned') counters.abandonedFills++
-}
-
-export function countingHandler(context: Context, fill: Fill): BodyHandler {
-  const { counters } = context
-  return {
-    data(chunk) {
-      counters.bytesFromOrigin += chunk.length
-      fill.data(chunk)
-    },
-    finished: () => fill.finished(),
-    failed: (error) => fill.failed(error),
-  }
 }
 
 /** Whether the origin's answer to the first range of a request answers the request. */
 function isSingleRange(request: FieldList): boolean {
   const parsed = parseRangeSpec(fieldValue(request, 'range'))
   return parsed.kind === 'specs' && parsed.specs.length === 1 && !hasField(request, 'if-range')
-}
-
-/** Whether a stale head has a validator to ask with. One of unknown length is still on its way: a 304 would not complete it. */
-function canValidate(head: Head): boolean {
-  return head.length !== null && (head.etag !== null || head.lastModified !== null)
 }

@@ -1,23 +1,16 @@
 import { endToEnd, fieldValue, hasField, without } from '../semantics/fields.ts'
+import { invalidatedGroups } from '../semantics/groups.ts'
+import { invalidatedTargets, invalidates } from '../semantics/methods.ts'
 import { cacheStatus, type ForwardReason, VIA } from '../semantics/response-fields.ts'
 import type { FieldList } from '../semantics/types.ts'
 import type { BodyHandler, Transfer, UpstreamResponse } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
 import { cut, sendFailure } from './failures.ts'
-import { sendHead } from './respond.ts'
+import { relayInterim } from './interim.ts'
+import { keepAnswer } from './keep-answer.ts'
+import { addTrailers, sendHead } from './respond.ts'
 import { sendWithRetries } from './send.ts'
 
-/** Safe methods never invalidate what is stored; all others do, unknown ones too (RFC 9111 section 4.4). */
-const SAFE: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'TRACE',
-  'PROPFIND',
-  'REPORT',
-  'SEARCH',
-  'QUERY',
-])
 /** Requests that may be sent twice, as long as they have no body that could not be sent again (RFC 9110 section 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
@@ -31,9 +24,12 @@ export function hasBody(fields: FieldList): boolean {
   return (length !== undefined && length !== '0') || hasField(fields, 'transfer-encoding')
 }
 
-/** Sends a request on as it is and its answer back as it is, both streamed; nothing is stored. */
+/**
+ * Sends a request on as it is and its answer back as it is, both streamed. Nothing is stored, but the answer to a POST
+ * that says that it is what GET would get.
+ */
 export function pass(context: Context, exchange: Exchange, reason: ForwardReason): Promise<void> {
-  const { counters, resources } = context
+  const { counters } = context
   const { req, res, sink, method } = exchange
   counters.bypass++
   const body = hasBody(exchange.fields) ? req : null
@@ -47,11 +43,15 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
     body,
     cause: req,
   }
-  const stop = sendWithRetries(context, request, { response: relay, failed: fail }, idempotent)
+  const stop = sendWithRetries(context, request, { interim, response: relay, failed: fail }, idempotent)
   sink.onGone(() => {
     stop()
     resolve()
   })
+
+  function interim(status: number, fields: FieldList): void {
+    relayInterim(exchange, status, fields)
+  }
 
   function fail(error: Error): void {
     sendFailure(context, exchange, error, reason)
@@ -60,10 +60,15 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
 
   function relay(response: UpstreamResponse, transfer: Transfer): BodyHandler {
     const { status } = response
-    if (!SAFE.has(method) && status >= 200 && status < 400) resources.purge(exchange.key)
+    if (invalidates(method, status)) invalidate(context, exchange, response)
+    const kept = keepAnswer(context, exchange, response, transfer)
+    if (kept) {
+      kept.served.then(resolve)
+      return kept.body
+    }
     const fields = without(endToEnd(response.fields), NOT_RELAYED)
-    fields.push('Via', VIA, 'X-Cache', 'BYPASS')
-    fields.push('Cache-Status', cacheStatus({ hit: false, fwd: reason, fwdStatus: status }))
+    const told = cacheStatus({ hit: false, fwd: reason, fwdStatus: status, key: exchange.shownKey })
+    fields.push('Via', VIA, 'X-Cache', 'BYPASS', 'Cache-Status', told)
     sendHead(exchange, 'BYPASS', status, fields)
     // Bytes that came with the head are sent with it; otherwise it must not wait for them.
     let silent = true
@@ -79,7 +84,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
         sink.drained().then(() => transfer.resume())
       },
       finished(trailers) {
-        if (trailers.length > 0) res.addTrailers(pairs(trailers))
+        addTrailers(exchange, trailers)
         res.end()
         resolve()
       },
@@ -94,8 +99,10 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
   return promise
 }
 
-function pairs(fields: FieldList): [string, string][] {
-  const list: [string, string][] = []
-  for (let i = 0; i < fields.length; i += 2) list.push([fields[i], fields[i + 1]])
-  return list
+/** Forgets what the answer to an unsafe request has made untrue: all variants and slices (RFC 9111 section 4.4). */
+function invalidate(context: Context, { target }: Exchange, response: UpstreamResponse): void {
+  const { resources, groups, origin } = context
+  const keys = invalidatedTargets(target, response, origin.url.host).map(context.keyOf)
+  for (const key of new Set(keys)) resources.purge(key)
+  groups.invalidate(target, invalidatedGroups(response.fields))
 }

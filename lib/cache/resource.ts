@@ -1,8 +1,9 @@
 import type { FieldList, Head } from '../semantics/types.ts'
-import { varyKey } from '../semantics/vary.ts'
+import { selectingValues, variantKey } from '../semantics/vary.ts'
 import type { Run } from '../slices/arithmetic.ts'
 import type { Fill } from '../slices/fill.ts'
 import type { TieredStore } from '../stores/tiered.ts'
+import type { Counters } from './counters.ts'
 import type { Fetch } from './fetch.ts'
 
 /** Variants of one key that are kept; of more, the oldest goes (varnish#1120 shows why there is a limit). */
@@ -54,7 +55,7 @@ export interface Resources {
   release(resource: Resource): void
   /** Reads the heads, from the stores the first time. */
   heads(resource: Resource): readonly Head[] | Promise<readonly Head[]>
-  /** Adds a head for its variant, or replaces the one it follows; `stored` false keeps it from the stores for now. */
+  /** Adds a head, in place of another of its variant; `stored` false keeps it from the stores for now. */
   publish(resource: Resource, head: Head, stored: boolean): void
   /** Forgets one representation (it changed at the origin, or never became whole). */
   forget(resource: Resource, head: Head): void
@@ -66,7 +67,7 @@ export interface Resources {
   purgeAll(): Promise<number>
 }
 
-export function createResources(store: TieredStore): Resources {
+export function createResources(store: TieredStore, counters: Counters): Resources {
   const active = new Map<string, Resource>()
 
   function acquire(key: string): Resource {
@@ -142,18 +143,25 @@ export function createResources(store: TieredStore): Resources {
     },
 
     publish(resource, head, stored) {
-      const others: Head[] = []
-      for (const other of resource.heads ?? []) {
-        if (other.generation === head.generation) continue
+      const before = resource.heads ?? []
+      const variant = variantKey(head)
+      const kept = before.filter((other) => {
         // What is not whole yet replaces nothing that is: its transfer may fail.
-        const yields = stored || resource.incomplete.has(other.generation)
-        if (yields && sameVariant(other, head)) dropGeneration(resource, other.generation)
-        else others.push(other)
+        const yields =
+          stored || other.generation === head.generation || resource.incomplete.has(other.generation)
+        return !yields || variantKey(other) !== variant
+      })
+      const tooMany = kept.length + 1 - MAX_VARIANTS
+      if (tooMany > 0) {
+        counters.variantsDropped += tooMany
+        kept.splice(0, tooMany)
       }
-      while (others.length >= MAX_VARIANTS) dropGeneration(resource, others.shift()!.generation)
       if (stored) resource.incomplete.delete(head.generation)
       else resource.incomplete.add(head.generation)
-      setHeads(resource, [...others, head])
+      setHeads(resource, [...kept, head])
+      // Several variants may share one generation.
+      for (const { generation } of before)
+        if (!isKnown(resource, generation)) dropGeneration(resource, generation)
     },
 
     forget(resource, head) {
@@ -208,16 +216,13 @@ function inUse(resource: Resource, generation: number): boolean {
   return false
 }
 
-function sameVariant(a: Head, b: Head): boolean {
-  return (
-    a.varyKey === b.varyKey &&
-    a.vary.length === b.vary.length &&
-    a.vary.every((name, i) => name === b.vary[i])
-  )
+function isKnown(resource: Resource, generation: number): boolean {
+  return resource.heads?.some((head) => head.generation === generation) ?? false
 }
 
 /** Names the variant that a request will probably get, by what the newest stored head varies on. */
 export function variantGuess(heads: readonly Head[], request: FieldList): string {
   const newest = heads.at(-1)
-  return newest && newest.vary.length > 0 ? varyKey(newest.vary, request) : ''
+  if (!newest || newest.vary.length === 0) return ''
+  return variantKey({ vary: newest.vary, varyValues: selectingValues(newest.vary, request) })
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { fieldValue } from '../semantics/fields.ts'
+import { endToEnd, fieldValue } from '../semantics/fields.ts'
 import { ageAt } from '../semantics/freshness.ts'
 import {
   type ByteRange,
@@ -11,10 +11,13 @@ import {
   unsatisfiedRange,
 } from '../semantics/ranges.ts'
 import {
+  type CacheFields,
   type CacheStatusInput,
   cacheStatus,
+  type ForwardReason,
   notModifiedFields,
   responseFields,
+  VIA,
 } from '../semantics/response-fields.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
 import { ifRangeAllows, preconditions } from '../semantics/validators.ts'
@@ -31,6 +34,8 @@ export interface Answer {
   status: CacheStatusInput
   /** The fields as just received from the origin; null = those of the stored head, with Age. */
   received: FieldList | null
+  /** Of the origin's answer; filled when its body has ended. */
+  trailers?: FieldList
 }
 
 /** What of a representation is sent, and how. */
@@ -51,12 +56,20 @@ export function answerPreconditions(exchange: Exchange, answer: Answer): boolean
   const verdict = preconditions(head, exchange.method, exchange.fields)
   if (verdict === 'proceed') return false
   if (verdict === 'not-modified') {
-    sendHead(exchange, answer.result, 304, notModifiedFields(head, cacheFields(answer)))
+    sendHead(exchange, answer.result, 304, notModifiedFields(head, cacheFields(exchange, answer)))
   } else {
-    sendHead(exchange, answer.result, 412, [...ownFields(answer), 'Content-Length', '0'])
+    sendHead(exchange, answer.result, 412, [...ownFields(exchange, answer), 'Content-Length', '0'])
   }
   exchange.res.end()
   return true
+}
+
+/** Passes on a 304 by which the origin confirmed what the client has. */
+export function answerNotModified(exchange: Exchange, received: FieldList, fwd: ForwardReason): void {
+  const status = cacheStatus({ hit: false, fwd, fwdStatus: 304, key: exchange.shownKey })
+  const fields = [...received, 'Via', VIA, 'X-Cache', 'MISS', 'Cache-Status', status]
+  sendHead(exchange, 'MISS', 304, fields)
+  exchange.res.end()
 }
 
 /** Decides what part of the representation a request gets. */
@@ -112,8 +125,8 @@ export async function sendSelection(
   const { res, sink } = exchange
   const { ranges, boundary, bodyLength } = selection
   let fields = answer.received
-    ? [...answer.received, ...ownFields(answer)]
-    : responseFields(head, cacheFields(answer))
+    ? [...answer.received, ...ownFields(exchange, answer)]
+    : responseFields(head, cacheFields(exchange, answer))
   const contentType = fieldValue(head.fields, 'content-type')
   if (boundary) {
     fields = withoutContentType(fields)
@@ -136,6 +149,8 @@ export async function sendSelection(
     following = undefined
   }
   if (boundary) sink.write(closing(boundary))
+  // Only chunked framing has room for them.
+  if (bodyLength === null && answer.trailers) addTrailers(exchange, answer.trailers)
   res.end()
 }
 
@@ -150,19 +165,32 @@ export function sendHead(exchange: Exchange, result: string, status: number, fie
   exchange.res.writeHead(status, fields)
 }
 
-/** What we add to a response, without the stored fields. */
-function ownFields(answer: Answer): FieldList {
-  return responseFields({ ...answer.head, fields: [] }, cacheFields(answer))
+/** Fields after the body (RFC 9110 section 6.5). */
+export function addTrailers({ res }: Exchange, trailers: FieldList): void {
+  const passed = endToEnd(trailers)
+  const pairs: [string, string][] = []
+  for (let i = 0; i < passed.length; i += 2) pairs.push([passed[i], passed[i + 1]])
+  if (pairs.length > 0) res.addTrailers(pairs)
 }
 
-function cacheFields(answer: Answer) {
+/** What we add to a response, without the stored fields. */
+function ownFields(exchange: Exchange, answer: Answer): FieldList {
+  return responseFields({ ...answer.head, fields: [] }, cacheFields(exchange, answer))
+}
+
+function cacheFields(exchange: Exchange, answer: Answer): CacheFields {
   const now = Date.now()
   const { head, received, status } = answer
   const ttl = Math.floor((head.freshUntil - now) / 1000)
   return {
     age: received ? null : ageAt(head, now),
     xCache: answer.result,
-    cacheStatus: cacheStatus(status.hit || status.stored ? { ...status, ttl } : status),
+    cacheStatus: cacheStatus({
+      ...status,
+      // What is not stored has no time to live.
+      ttl: received === null || status.stored ? ttl : undefined,
+      key: exchange.shownKey,
+    }),
   }
 }
 

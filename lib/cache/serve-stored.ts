@@ -22,6 +22,9 @@ import { createSource, type Tier } from './source.ts'
 /** 'again': the head proved wrong and was forgotten; 'alone': this client must ask the origin for itself. */
 export type Served = 'done' | 'again' | 'alone'
 
+/** How a stored head came to be what answers a request. */
+export type How = Pick<Answer, 'result' | 'status'>
+
 /**
  * Serves from a stored head.
  *
@@ -32,11 +35,11 @@ export async function serveStored(
   resource: Resource,
   exchange: Exchange,
   head: Head,
-  result: Answer['result'],
+  { result, status }: How,
   onOpened: () => void = () => {},
 ): Promise<Served> {
   const { resources, counters } = context
-  const hit: Answer = { head, result, status: { hit: true, detail: 'l1' }, received: null }
+  const hit: Answer = { head, result, status: inTier(status, 'l1'), received: null }
   if (result === 'STALE') counters.stale++
   if (answerPreconditions(exchange, hit)) {
     counters.l1Hits++
@@ -61,7 +64,8 @@ export async function serveStored(
       // What is missing cannot be had by itself: everything is fetched anew, as another generation.
       return 'alone'
     }
-    const answer = whole === 'stored' ? withTier(hit, tier) : partial(hit, whole === 'coming')
+    const answer =
+      whole === 'stored' ? { ...hit, status: inTier(status, tier) } : partial(hit, whole === 'coming')
     if (tier) {
       count(context, answer, tier)
       onOpened()
@@ -119,14 +123,15 @@ function progress(resource: Resource, head: Head): number {
   return produced
 }
 
-function withTier(hit: Answer, tier: Tier | undefined): Answer {
-  return tier === 'l2' ? { ...hit, status: { ...hit.status, detail: 'l2' } } : hit
+/** A hit tells its tier; what went to the origin before tells that. */
+function inTier(status: Answer['status'], tier: Tier | undefined): Answer['status'] {
+  return status.hit ? { ...status, detail: tier ?? 'l1' } : status
 }
 
 /** Some of the response comes from the origin: for the client's eyes a miss, unless it was stale or revalidated. */
 function partial(hit: Answer, collapsed: boolean): Answer {
   const result = hit.result === 'HIT' ? 'MISS' : hit.result
-  return { ...hit, result, status: { hit: false, fwd: 'partial', collapsed } }
+  return { ...hit, result, status: hit.status.hit ? { hit: false, fwd: 'partial', collapsed } : hit.status }
 }
 
 function count(context: Context, answer: Answer, tier: Tier | undefined): void {

@@ -1,16 +1,19 @@
-import { decide, onlyIfCached, requestIsNoStore, staleOnError } from '../semantics/decide.ts'
+import { onlyIfCached, requestIsNoStore } from '../semantics/decide.ts'
 import { hasField } from '../semantics/fields.ts'
+import type { CacheStatusInput, ForwardReason } from '../semantics/response-fields.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
 import { selectHead } from '../semantics/vary.ts'
+import { WrongAnswer } from '../upstream/failure.ts'
 import { type Asked, ask, planFetch, refreshBehind } from './ask.ts'
 import { type Context, type Exchange, MAX_FAILURES } from './context.ts'
 import { sendError, sendFailure } from './failures.ts'
-import type { FetchOutcome } from './fetch.ts'
+import type { Fetched, FetchOutcome } from './fetch.ts'
 import { pass } from './pass.ts'
 import type { Resource } from './resource.ts'
-import type { Answer } from './respond.ts'
+import { type Answer, answerNotModified } from './respond.ts'
+import { decideFor, standsIn } from './reuse.ts'
 import { serveFetched } from './serve-fetched.ts'
-import { type Served, serveStored } from './serve-stored.ts'
+import { type How, type Served, serveStored } from './serve-stored.ts'
 import { RepresentationChanged } from './slice-transfers.ts'
 
 /** How often a request begins again because what it had found changed under it. */
@@ -66,10 +69,11 @@ async function takeTurn(attempt: Attempt): Promise<boolean> {
     attempt.alone = true
   }
   const stale = head === attempt.incomplete ? undefined : head
-  const plan = planFetch(context, exchange, stale)
+  const offered = heads.filter((other) => other !== attempt.incomplete)
+  const plan = planFetch(context, exchange, stale, head ? [] : offered)
   const asked = await ask(context, resource, exchange, heads, plan, attempt.alone)
   try {
-    return exchange.sink.gone || (await useOutcome(attempt, asked, head, stale))
+    return exchange.sink.gone || (await useOutcome(attempt, asked, whyForwarded(heads, head), stale))
   } catch (error) {
     if (error instanceof RepresentationChanged && !exchange.res.headersSent) return false
     throw error
@@ -81,10 +85,11 @@ async function takeTurn(attempt: Attempt): Promise<boolean> {
 /** Serves a stored head if it may be used as it is; 'alone' = the origin must be asked. */
 async function reuse(attempt: Attempt, heads: readonly Head[], head: Head): Promise<Served> {
   const { context, resource, exchange } = attempt
-  const decision = decide(head, exchange.fields, Date.now())
+  const decision = decideFor(context, exchange, head, Date.now())
   if (decision === 'revalidate') return 'alone'
   if (decision === 'stale-while-revalidate') refreshBehind(context, resource, exchange, heads, head)
-  const served = await serveStored(context, resource, exchange, head, decision === 'fresh' ? 'HIT' : 'STALE')
+  const result = decision === 'fresh' ? 'HIT' : 'STALE'
+  const served = await serveStored(context, resource, exchange, head, { result, status: { hit: true } })
   if (served === 'alone') {
     attempt.alone = true
     attempt.incomplete = head
@@ -96,21 +101,25 @@ async function reuse(attempt: Attempt, heads: readonly Head[], head: Head): Prom
 function useOutcome(
   attempt: Attempt,
   asked: Asked,
-  head: Head | undefined,
+  fwd: ForwardReason,
   stale: Head | undefined,
 ): Promise<boolean> {
-  const { outcome } = asked
+  const { outcome, collapsed } = asked
   switch (outcome.kind) {
     case 'failed':
-      return useFailure(attempt, asked, stale, outcome.error, 'disconnected')
-    case 'stale':
-      return useFailure(attempt, asked, stale, new Error(`the origin answered ${outcome.status}`), 'status')
+      return useFailure(attempt, asked, fwd, stale, outcome.error, 'disconnected')
+    case 'stale': {
+      const error = new Error(`the origin answered ${outcome.status}`)
+      return useFailure(attempt, asked, fwd, stale, error, outcome.status)
+    }
     case 'revalidated':
-      return useRevalidated(attempt, asked, outcome.head)
+      return useRevalidated(attempt, asked, { hit: false, fwd, fwdStatus: 304, collapsed }, outcome.head)
+    case 'not-modified':
+      if (!collapsed) answerNotModified(attempt.exchange, outcome.received, fwd)
+      attempt.alone = true
+      return Promise.resolve(!collapsed)
     default:
-      return asked.collapsed
-        ? useOthers(attempt, asked, outcome)
-        : useFetched(attempt, asked, outcome, head !== undefined)
+      return collapsed ? useOthers(attempt, asked, fwd, outcome) : useFetched(attempt, asked, fwd, outcome)
   }
 }
 
@@ -118,30 +127,40 @@ function useOutcome(
 async function useFailure(
   attempt: Attempt,
   { collapsed, leave }: Asked,
+  fwd: ForwardReason,
   stale: Head | undefined,
   error: Error,
-  failure: 'disconnected' | 'status',
+  failure: 'disconnected' | number,
 ): Promise<boolean> {
   const { context, resource, exchange } = attempt
-  if (stale && staleOnError(stale, Date.now(), failure)) {
+  if (stale && standsIn(context, exchange, stale, failure)) {
     leave()
-    const served = await serveStored(context, resource, exchange, stale, 'STALE')
+    const fwdStatus = failure === 'disconnected' ? undefined : failure
+    const status = { hit: false, fwd, fwdStatus, collapsed, detail: 'stale-on-error' }
+    const served = await serveStored(context, resource, exchange, stale, { result: 'STALE', status })
     if (served === 'done') return true
   }
   exchange.failures++
   if (collapsed && exchange.failures < MAX_FAILURES) return false
-  sendFailure(context, exchange, error, stale ? 'stale' : 'uri-miss')
+  // The origin answers ranges wrongly: what it makes of the client's own is for the client to judge.
+  if (error instanceof WrongAnswer && hasField(exchange.fields, 'range')) return passOn(attempt)
+  sendFailure(context, exchange, error, fwd)
   return true
 }
 
-async function useRevalidated(attempt: Attempt, { collapsed, leave }: Asked, head: Head): Promise<boolean> {
+async function useRevalidated(
+  attempt: Attempt,
+  { collapsed, leave }: Asked,
+  status: CacheStatusInput,
+  head: Head,
+): Promise<boolean> {
   const { context, resource, exchange } = attempt
   leave()
-  if (collapsed && !isForUs(head, exchange.fields)) {
+  if (collapsed && !isForUs(attempt, head)) {
     attempt.alone = true
     return false
   }
-  const served = await serveStored(context, resource, exchange, head, 'REVALIDATED')
+  const served = await serveStored(context, resource, exchange, head, { result: 'REVALIDATED', status })
   if (served === 'alone') {
     attempt.alone = true
     attempt.incomplete = selectHead(usable(context, await context.resources.heads(resource)), exchange.fields)
@@ -149,19 +168,23 @@ async function useRevalidated(attempt: Attempt, { collapsed, leave }: Asked, hea
   return served === 'done'
 }
 
-type Fetched = Extract<FetchOutcome, { received: unknown }>
-
 /** Another request's answer: what was stored is looked up like any other; what was not is no use to us. */
-async function useOthers(attempt: Attempt, { leave }: Asked, { kind, head }: Fetched): Promise<boolean> {
+async function useOthers(
+  attempt: Attempt,
+  { leave }: Asked,
+  fwd: ForwardReason,
+  { kind, head }: FetchOutcome & Fetched,
+): Promise<boolean> {
   const { context, resource, exchange } = attempt
   const { fields } = exchange
   if (kind !== 'stored') {
     attempt.alone = true
-  } else if (!isForUs(head, fields)) {
+  } else if (!isForUs(attempt, head)) {
     // Of another variant: now that it is known what varies, those who want ours can wait for each other.
     attempt.alone = attempt.turn > 0 || selectHead([head], fields) !== undefined
   } else {
-    const served = await serveStored(context, resource, exchange, head, 'HIT', leave)
+    const how: How = { result: 'HIT', status: { hit: false, fwd, collapsed: true } }
+    const served = await serveStored(context, resource, exchange, head, how, leave)
     attempt.alone = served === 'alone'
     return served === 'done'
   }
@@ -172,16 +195,17 @@ async function useOthers(attempt: Attempt, { leave }: Asked, { kind, head }: Fet
 async function useFetched(
   attempt: Attempt,
   { leave }: Asked,
-  { kind, head, fill, status, received }: Fetched,
-  expired: boolean,
+  fwd: ForwardReason,
+  { kind, head, fill, status, received, trailers }: FetchOutcome & Fetched,
 ): Promise<boolean> {
   const { context, resource, exchange } = attempt
   const stored = kind === 'stored'
   const answer: Answer = {
     head,
-    result: expired ? 'EXPIRED' : 'MISS',
-    status: { hit: false, fwd: expired ? 'stale' : 'uri-miss', fwdStatus: status, stored },
+    result: fwd === 'stale' || fwd === 'request' ? 'EXPIRED' : 'MISS',
+    status: { hit: false, fwd, fwdStatus: status, stored },
     received,
+    trailers,
   }
   context.counters.misses++
   const served = await serveFetched(context, resource, exchange, answer, fill, stored, leave)
@@ -200,8 +224,15 @@ function usable(context: Context, heads: readonly Head[]): readonly Head[] {
 }
 
 /** Whether what another request brought answers this one: it is of the same variant, and as fresh as we want it. */
-function isForUs(head: Head, fields: FieldList): boolean {
-  return selectHead([head], fields) !== undefined && decide(head, fields, Date.now()) !== 'revalidate'
+function isForUs({ context, exchange }: Attempt, head: Head): boolean {
+  const isSelected = selectHead([head], exchange.fields) !== undefined
+  return isSelected && decideFor(context, exchange, head, Date.now()) !== 'revalidate'
+}
+
+/** Why the origin is asked (RFC 9211 section 2.2). @param head what the request selected */
+function whyForwarded(heads: readonly Head[], head: Head | undefined): ForwardReason {
+  if (head === undefined) return heads.length === 0 ? 'uri-miss' : 'vary-miss'
+  return head.noCache || Date.now() >= head.freshUntil ? 'stale' : 'request'
 }
 
 function hasConditions(fields: FieldList): boolean {

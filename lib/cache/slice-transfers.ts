@@ -1,13 +1,16 @@
+import { freshen } from '../semantics/head.ts'
 import { FILL_FIELDS } from '../semantics/request-fields.ts'
 import type { Head } from '../semantics/types.ts'
-import { combinable, sameRepresentation, validatorsOf } from '../semantics/validators.ts'
+import { combinable, isStrongEtag, sameRepresentation, validatorsOf } from '../semantics/validators.ts'
+import { variantKey } from '../semantics/vary.ts'
 import { type Run, runBytes, sliceIndex } from '../slices/arithmetic.ts'
 import type { Fill } from '../slices/fill.ts'
 import { extentOf, rangeField } from '../upstream/extent.ts'
 import { WrongAnswer } from '../upstream/failure.ts'
 import { type BodyHandler, IGNORE_BODY, type Transfer, type UpstreamResponse } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
-import { countingHandler, startFill } from './fetch.ts'
+import { countingHandler, startFill } from './fills.ts'
+import { keepFreshened } from './freshening.ts'
 import type { Resource, SliceTransfer } from './resource.ts'
 import { sendWithRetries } from './send.ts'
 
@@ -134,6 +137,7 @@ export function openTransfer(
     // An origin that ignores Range sends everything from the first byte: it is cut all the same.
     extent.end ??= head.length
     extent.length ??= head.length
+    if (status === 206) freshenByPart(response)
     const fill = startFill(context, resource, head, sender, extent, () => exchange.subrequests--, transfer)
     transfer.fill = fill
     if (resource.epoch !== epoch || !resource.heads?.some((known) => known.generation === head.generation)) {
@@ -143,6 +147,16 @@ export function openTransfer(
     setImmediate(fill.hold())
     resolve(fill)
     return countingHandler(context, fill)
+  }
+
+  /** A part of the same representation renews what is stored of it (RFC 9111 section 3.4), once for each Date. */
+  function freshenByPart(response: UpstreamResponse): void {
+    const current = resource.heads?.find((known) => variantKey(known) === variantKey(head))
+    if (current?.generation !== head.generation || !isStrongEtag(head.etag)) return
+    const { fields } = exchange
+    const fresh = freshen(current, response, { fields }, context.caching)
+    if (fresh.head.date <= current.date) return
+    keepFreshened(context, resource, epoch, fields, current, fresh.head, fresh.policy)
   }
 
   return transfer

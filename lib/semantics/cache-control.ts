@@ -42,29 +42,31 @@ type Scope = 'noCache' | 'private'
 type Duration = 'maxAge' | 'sMaxAge' | 'minFresh' | 'maxStale' | 'staleWhileRevalidate' | 'staleIfError'
 type Mutable = { -readonly [K in keyof CacheControl]: CacheControl[K] }
 
-const FLAGS: ReadonlyMap<string, Flag> = new Map([
-  ['no-store', 'noStore'],
-  ['public', 'public'],
-  ['must-revalidate', 'mustRevalidate'],
-  ['proxy-revalidate', 'proxyRevalidate'],
-  ['must-understand', 'mustUnderstand'],
-  ['no-transform', 'noTransform'],
-  ['immutable', 'immutable'],
-  ['only-if-cached', 'onlyIfCached'],
-])
+/** How a directive is kept: exactly one of the three. */
+interface Directive {
+  readonly flag?: Flag
+  readonly scope?: Scope
+  readonly duration?: Duration
+}
 
-const SCOPES: ReadonlyMap<string, Scope> = new Map([
-  ['no-cache', 'noCache'],
-  ['private', 'private'],
-])
-
-const DURATIONS: ReadonlyMap<string, Duration> = new Map([
-  ['max-age', 'maxAge'],
-  ['s-maxage', 'sMaxAge'],
-  ['min-fresh', 'minFresh'],
-  ['max-stale', 'maxStale'],
-  ['stale-while-revalidate', 'staleWhileRevalidate'],
-  ['stale-if-error', 'staleIfError'],
+/** The directives that we know, by their name in lower case. */
+export const DIRECTIVES: ReadonlyMap<string, Directive> = new Map<string, Directive>([
+  ['no-store', { flag: 'noStore' }],
+  ['public', { flag: 'public' }],
+  ['must-revalidate', { flag: 'mustRevalidate' }],
+  ['proxy-revalidate', { flag: 'proxyRevalidate' }],
+  ['must-understand', { flag: 'mustUnderstand' }],
+  ['no-transform', { flag: 'noTransform' }],
+  ['immutable', { flag: 'immutable' }],
+  ['only-if-cached', { flag: 'onlyIfCached' }],
+  ['no-cache', { scope: 'noCache' }],
+  ['private', { scope: 'private' }],
+  ['max-age', { duration: 'maxAge' }],
+  ['s-maxage', { duration: 'sMaxAge' }],
+  ['min-fresh', { duration: 'minFresh' }],
+  ['max-stale', { duration: 'maxStale' }],
+  ['stale-while-revalidate', { duration: 'staleWhileRevalidate' }],
+  ['stale-if-error', { duration: 'staleIfError' }],
 ])
 
 const NOTHING_STATED: CacheControl = Object.freeze(nothingStated())
@@ -87,22 +89,16 @@ export function parseCacheControl(value: string | undefined): CacheControl {
 }
 
 function apply(parsed: Mutable, name: string, argument: string | undefined): void {
-  const flag = FLAGS.get(name)
-  if (flag !== undefined) {
-    parsed[flag] = true
-    return
-  }
-  const scope = SCOPES.get(name)
-  if (scope !== undefined) {
-    parsed[scope] = widerScope(parsed[scope], argument)
-    return
-  }
-  const duration = DURATIONS.get(name)
-  if (duration === undefined) return
+  const { flag, scope, duration } = DIRECTIVES.get(name) ?? {}
+  if (flag !== undefined) parsed[flag] = true
+  else if (scope !== undefined) parsed[scope] = widerScope(parsed[scope], argument)
+  else if (duration !== undefined) parsed[duration] = stricter(parsed[duration], duration, argument)
+}
+
+function stricter(stated: number | null, duration: Duration, argument: string | undefined): number | null {
   const seconds = toSeconds(duration, argument)
-  const stated = parsed[duration]
-  if (stated === null || seconds === null) parsed[duration] = seconds ?? stated
-  else parsed[duration] = duration === 'minFresh' ? Math.max(stated, seconds) : Math.min(stated, seconds)
+  if (stated === null || seconds === null) return seconds ?? stated
+  return duration === 'minFresh' ? Math.max(stated, seconds) : Math.min(stated, seconds)
 }
 
 /** `private=""` lists nothing, and so restricts as much as `private` alone: CVE-2026-13697. */
@@ -126,7 +122,8 @@ function unquote(argument: string): string {
   return quoted ? text.slice(1, -1).replace(/\\(.)/gs, '$1') : text
 }
 
-function nothingStated(): Mutable {
+/** A field without directives, to be filled in. */
+export function nothingStated(): Mutable {
   return {
     noStore: false,
     noCache: false,

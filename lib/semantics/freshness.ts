@@ -1,6 +1,6 @@
-import { type CacheControl, parseCacheControl } from './cache-control.ts'
 import { parseHttpDate } from './dates.ts'
 import { fieldValue } from './fields.ts'
+import { type Policy, statesFreshness } from './policy.ts'
 import type { FieldList, Head } from './types.ts'
 
 /** A response as it came from upstream. Times in milliseconds since the epoch. */
@@ -19,28 +19,45 @@ export interface CachingOptions {
    * Last-Modified; 0: such responses are never reused without validation.
    */
   cacheTtl: number
+  /** Targeted fields that replace Cache-Control (RFC 9213), in lower case, the one that counts first in front. */
+  targets: readonly string[]
+  /** Which responses with Set-Cookie are stored. */
+  setCookie: SetCookiePolicy
 }
+
+/**
+ * RFC 9111 section 7.3 leaves cookies to the origin's Cache-Control. `explicit`: stored, cookie included, only where the
+ * origin states freshness or `public`; `shared`: only with `public` or `s-maxage`; `strip`: stored without the cookie.
+ */
+export type SetCookiePolicy = 'explicit' | 'shared' | 'strip'
 
 /**
  * How long a response may be reused, and what is allowed after. The fields are those of `Head`, in
  * milliseconds.
  */
 export interface Freshness {
+  date: number
   initialAge: number
   lifetime: number
   freshUntil: number
   noCache: boolean
+  immutable: boolean
   mustRevalidate: boolean
   staleIfErrorUntil: number
   staleWhileRevalidateUntil: number
 }
 
+/** Statuses reusable without explicit freshness (RFC 9110 section 15.1). */
+const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
+  200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501,
+])
+
 /**
- * Statuses reusable without explicit freshness. RFC 9110 section 15.1 names 405, 414 and 501 too: they answer
- * the request rather than describe the resource, and to keep them by guess lets one client's odd request deny
- * the resource to all others (cache-poisoned denial of service).
+ * Of those, what answers the request rather than describes the resource. `cacheTtl` alone does not keep it: one
+ * client's odd request would deny the resource to all others (cache-poisoned denial of service). A Last-Modified tells
+ * a page that somebody wrote from an error that a framework made up.
  */
-const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([200, 203, 204, 206, 300, 301, 308, 404, 410])
+const ABOUT_THE_REQUEST: ReadonlySet<number> = new Set([405, 414, 501])
 
 /**
  * A guess from Last-Modified lasts at most a day. A file that was not touched for years would otherwise
@@ -54,19 +71,21 @@ const HEURISTIC_FRACTION = 0.1
 /**
  * Computes once, at store time, all that a hit compares with (RFC 9111 sections 4.2.1 to 4.2.3, RFC 5861).
  */
-export function freshness(response: ReceivedResponse, options: CachingOptions): Freshness {
-  const directives = parseCacheControl(fieldValue(response.fields, 'cache-control'))
+export function freshness(response: ReceivedResponse, policy: Policy, options: CachingOptions): Freshness {
+  const { directives } = policy
   const date = dateOf(response)
   const initialAge = correctedInitialAge(response, date)
-  const lifetime = freshnessLifetime(response, directives, date, options)
+  const lifetime = freshnessLifetime(response, policy, date, options)
   const freshUntil = response.responseTime - initialAge + lifetime
   const noCache = directives.noCache === true
   const revalidate = directives.mustRevalidate || directives.proxyRevalidate
   return {
+    date,
     initialAge,
     lifetime,
     freshUntil,
     noCache,
+    immutable: directives.immutable,
     mustRevalidate: revalidate || directives.sMaxAge !== null, // RFC 9111 section 5.2.2.10
     // s-maxage alone does not close these windows: an origin that writes both means both.
     staleIfErrorUntil: staleUntil(freshUntil, directives.staleIfError, noCache || revalidate),
@@ -75,7 +94,7 @@ export function freshness(response: ReceivedResponse, options: CachingOptions): 
 }
 
 /** Whether a lifetime may be guessed for this response (RFC 9111 section 4.2.2). */
-export function isHeuristicallyCacheable(status: number, directives: CacheControl): boolean {
+export function isHeuristicallyCacheable(status: number, { directives }: Policy): boolean {
   return HEURISTICALLY_CACHEABLE.has(status) || directives.public
 }
 
@@ -102,29 +121,29 @@ function ageValue(fields: FieldList): number {
 /** RFC 9111 section 4.2.1, in milliseconds. The first rule that applies decides. */
 function freshnessLifetime(
   response: ReceivedResponse,
-  directives: CacheControl,
+  policy: Policy,
   date: number,
   options: CachingOptions,
 ): number {
-  if (directives.sMaxAge !== null) return directives.sMaxAge * 1000
-  if (directives.maxAge !== null) return directives.maxAge * 1000
-  const expires = fieldValue(response.fields, 'expires')
+  if (!statesFreshness(policy)) return heuristicLifetime(response, policy, date, options)
+  const { sMaxAge, maxAge } = policy.directives
+  const seconds = sMaxAge ?? maxAge
+  if (seconds !== null) return seconds * 1000
   // An invalid date is one in the past (RFC 9111 section 5.3).
-  if (expires !== undefined) return Math.max(0, (parseHttpDate(expires) ?? date) - date)
-  return heuristicLifetime(response, directives, date, options)
+  return Math.max(0, (parseHttpDate(policy.expires ?? '') ?? date) - date)
 }
 
 function heuristicLifetime(
-  response: ReceivedResponse,
-  directives: CacheControl,
+  { status, fields }: ReceivedResponse,
+  policy: Policy,
   date: number,
   options: CachingOptions,
 ): number {
-  if (!isHeuristicallyCacheable(response.status, directives)) return 0
-  // Undefined in responses (RFC 9111 section 5.4), but who writes it does not want to be guessed at.
-  if (fieldValue(response.fields, 'pragma')?.toLowerCase().includes('no-cache')) return 0
-  const lastModified = parseHttpDate(fieldValue(response.fields, 'last-modified') ?? '')
-  if (lastModified === undefined) return options.cacheTtl
+  if (policy.neverGuess || !isHeuristicallyCacheable(status, policy)) return 0
+  const lastModified = parseHttpDate(fieldValue(fields, 'last-modified') ?? '')
+  if (lastModified === undefined) {
+    return HEURISTICALLY_CACHEABLE.has(status) && !ABOUT_THE_REQUEST.has(status) ? options.cacheTtl : 0
+  }
   const sinceChange = Math.max(0, date - lastModified)
   return Math.min(Math.floor(sinceChange * HEURISTIC_FRACTION), MAX_HEURISTIC_LIFETIME)
 }

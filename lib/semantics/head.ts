@@ -1,10 +1,11 @@
-import { parseCacheControl } from './cache-control.ts'
 import { formatHttpDate, parseHttpDate } from './dates.ts'
 import { endToEnd, fieldValue, without } from './fields.ts'
 import { type CachingOptions, type Freshness, freshness, type ReceivedResponse } from './freshness.ts'
+import { cacheGroups } from './groups.ts'
+import { type Policy, policyOf } from './policy.ts'
 import type { FieldList, Head } from './types.ts'
-import { strongMatch, validatorsOf, weakMatch } from './validators.ts'
-import { varyKey, varyNames } from './vary.ts'
+import { validatorsOf, weakMatch } from './validators.ts'
+import { selectionOf } from './vary.ts'
 
 export interface HeadInput {
   key: string
@@ -14,28 +15,37 @@ export interface HeadInput {
   /** The request that brought the response, as its client sent it. */
   request: { fields: FieldList }
   response: ReceivedResponse
+  policy: Policy
   /** Length of the complete representation in bytes, null while not known. */
   length: number | null
   options: CachingOptions
 }
 
-/** Computed anew for each response, or replaced by our own. */
-const NOT_STORED: ReadonlySet<string> = new Set(['age', 'content-length', 'content-range', 'x-cache'])
+/** Computed anew for each response, or replaced by our own, or without meaning any more (Warning: RFC 9111 section 5.5). */
+const NOT_STORED: ReadonlySet<string> = new Set(['age', 'content-length', 'warning', 'x-cache'])
 
 /**
  * A 304 does not change these (RFC 9111 section 3.2): they describe the bytes that are stored and tell
- * one representation from another, and all slices of a generation share them.
+ * one representation from another, and all slices of a generation share them. What Content-Digest says in a 304 is of
+ * its own empty content (RFC 9530 section 2).
  */
-const NOT_FRESHENED: ReadonlySet<string> = new Set(['content-encoding', 'etag', 'last-modified'])
+const NOT_FRESHENED: ReadonlySet<string> = new Set([
+  'content-digest',
+  'content-encoding',
+  'content-md5',
+  'content-range',
+  'etag',
+  'last-modified',
+  'repr-digest',
+])
 
 /**
  * The head of a response that `storable` allowed. A 206 becomes the 200 that it is part of (RFC 9111 section
  * 3.3).
  */
 export function createHead(input: HeadInput): Head {
-  const { response, request } = input
-  const fields = storedFields(response)
-  const vary = varyNames(response.fields)
+  const { response, request, policy, options } = input
+  const fields = storedFields(response, policy, options)
   return {
     key: input.key,
     generation: input.generation,
@@ -43,60 +53,87 @@ export function createHead(input: HeadInput): Head {
     status: response.status === 206 ? 200 : response.status,
     fields,
     ...validatorsOf(fields, input.length),
-    ...selection(vary === '*' ? [] : vary, request.fields),
+    ...selectionOf(response.fields, request.fields),
+    acceptEncoding: fieldValue(request.fields, 'accept-encoding') ?? null,
     requestTime: response.requestTime,
     responseTime: response.responseTime,
-    ...storedFreshness(freshness(response, input.options)),
+    ...storedFreshness(freshness(response, policy, options)),
+    groups: cacheGroups(response.fields),
   }
 }
 
 /**
- * Whether a 304 speaks of this stored response (RFC 9111 section 4.3.4): its validators, if it has any, must
- * be those that are stored.
+ * Whether a 304 speaks of this stored response (RFC 9111 section 4.3.4), whose validators it was asked with. Its ETag
+ * decides when it has one; without, a Last-Modified must be the stored one.
+ *
+ * @param alone the request named no other ETag: then the status alone says that the condition was false. The ETag of
+ * such a 304 may differ all the same, as Apache's does for what it has compressed ("x" and "x-gzip").
  */
-export function confirms(head: Head, response: ReceivedResponse): boolean {
+export function confirms(head: Head, response: ReceivedResponse, alone: boolean): boolean {
   const { etag, lastModified } = validatorsOf(response.fields, null)
-  if (etag !== null) {
-    return (
-      head.etag !== null &&
-      (etag.startsWith('W/') ? weakMatch(etag, head.etag) : strongMatch(etag, head.etag))
-    )
-  }
+  if (etag !== null && head.etag !== null) return alone || weakMatch(etag, head.etag)
+  if (etag !== null) return false
   return lastModified === null || lastModified === head.lastModified
 }
 
 /**
- * The head after a 304 that {@link confirms} it: fields of the 304 replace stored ones of the same name (RFC
- * 9111 section 3.2) and freshness counts from now. The generation stays. What the 304 says may forbid to keep
- * it: ask `storable(request, freshened, options)`.
+ * Whether a 200 to HEAD is of this stored response (RFC 9111 section 4.3.5): all validators that it has are those that
+ * are stored, and the length too. One that lacks a stored validator is not believed.
+ */
+export function describes(head: Head, response: ReceivedResponse): boolean {
+  const { etag, lastModified } = validatorsOf(response.fields, null)
+  const length = fieldValue(response.fields, 'content-length')
+  if (etag !== head.etag || lastModified !== head.lastModified) return false
+  return length === undefined || length === String(head.length)
+}
+
+/**
+ * The head after a response without content that {@link confirms} or {@link describes} it, or after a part of the same
+ * representation: fields of the response replace stored ones of the same name (RFC 9111 section 3.2) and freshness
+ * counts from now. The generation stays. What the response says may forbid to keep it: ask `storable(request, …)` about
+ * the head and its policy.
  */
 export function freshen(
   head: Head,
   response: ReceivedResponse,
   request: { fields: FieldList },
   options: CachingOptions,
-): Head {
-  const news = without(storedFields(response), NOT_FRESHENED)
+): { head: Head; policy: Policy } {
   const replaced = new Set<string>()
-  for (let i = 0; i < news.length; i += 2) replaced.add(news[i].toLowerCase())
-  const fields = [...without(head.fields, replaced), ...news]
+  for (let i = 0; i < response.fields.length; i += 2) replaced.add(response.fields[i].toLowerCase())
+  for (const name of NOT_FRESHENED) replaced.delete(name)
+  const kept = without(head.fields, replaced)
+  const policy = policyOf([...kept, ...response.fields], options.targets)
+  const fields = [...kept, ...without(storedFields(response, policy, options), NOT_FRESHENED)]
 
   const age = fieldValue(response.fields, 'age')
   const aged = age === undefined ? fields : [...fields, 'Age', age]
-  const vary = varyNames(fields)
-  return {
+  const freshened = {
     ...head,
     fields,
-    ...(replaced.has('vary') && vary !== '*' ? selection(vary, request.fields) : {}),
+    ...(replaced.has('vary') ? selectionOf(fields, request.fields) : {}),
     requestTime: response.requestTime,
     responseTime: response.responseTime,
-    ...storedFreshness(freshness({ ...response, status: head.status, fields: aged }, options)),
+    ...storedFreshness(freshness({ ...response, status: head.status, fields: aged }, policy, options)),
+    groups: cacheGroups(fields),
   }
+  return { head: freshened, policy }
 }
 
-function storedFields(response: ReceivedResponse): FieldList {
-  const directives = parseCacheControl(fieldValue(response.fields, 'cache-control'))
+/** A head that is not used again before it was validated, whatever it says of itself. */
+export function outdated(head: Head): Head {
+  return { ...head, freshUntil: 0, staleIfErrorUntil: 0, staleWhileRevalidateUntil: 0, mustRevalidate: true }
+}
+
+function storedFields(
+  response: ReceivedResponse,
+  { directives }: Policy,
+  options: CachingOptions,
+): FieldList {
   const dropped = new Set(NOT_STORED)
+  // Of a part; in any other response the field has no meaning and is passed on like any other.
+  if (response.status === 206) dropped.add('content-range')
+  if (options.setCookie === 'strip') dropped.add('set-cookie').add('set-cookie2')
   // Fields for one client, or never to be used unvalidated (RFC 9111 sections 5.2.2.7 and 5.2.2.4).
   for (const scope of [directives.private, directives.noCache]) {
     if (typeof scope !== 'boolean') for (const name of scope) dropped.add(name)
@@ -106,14 +143,6 @@ function storedFields(response: ReceivedResponse): FieldList {
   const fields = without(endToEnd(response.fields), dropped)
   // Who stores a response without Date adds one (RFC 9110 section 6.6.1).
   return date === undefined ? [...fields, 'Date', formatHttpDate(response.responseTime)] : fields
-}
-
-function selection(vary: string[], request: FieldList): Pick<Head, 'vary' | 'varyKey' | 'acceptEncoding'> {
-  return {
-    vary,
-    varyKey: varyKey(vary, request),
-    acceptEncoding: fieldValue(request, 'accept-encoding') ?? null,
-  }
 }
 
 function storedFreshness({ lifetime: _, ...stored }: Freshness): Omit<Freshness, 'lifetime'> {

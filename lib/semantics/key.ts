@@ -31,6 +31,7 @@ const DEFAULT_PORT: Readonly<Record<string, number>> = { http: 80, https: 443 }
  * section 3.2).
  */
 const AUTHORITY = /^(\[[0-9a-f:.]*:[0-9a-f:.]*\]|(?:[a-z0-9._~!$&'()*+;=-]|%[0-9a-f]{2})+)(?::(\d{0,5}))?$/i
+const STRAY_PERCENT = /%(?![0-9a-f]{2})/i
 const ABSOLUTE_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^/?]*)(.*)$/is
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what is looked for
 const FORBIDDEN = /[\x00-\x20\x7f#]/
@@ -70,10 +71,43 @@ export function parseTarget(
   return { ok: true, scheme, authority, path }
 }
 
+/**
+ * The path and query in the one spelling of all that RFC 3986 section 6.2.2 calls equivalent: unreserved characters are
+ * not percent-encoded, hexadecimal digits are upper case. A dot stays as it is: `%2E%2E` is no dot segment to us, and
+ * must not become one for the origin.
+ */
+export function normalisedPath(path: string): string {
+  // After a percent sign that encodes nothing, a decoded digit would make one that does: `%%341`.
+  if (!path.includes('%') || STRAY_PERCENT.test(path)) return path
+  return path.replace(/%([0-9a-f]{2})/gi, (encoded, hex: string) => {
+    const character = String.fromCharCode(Number.parseInt(hex, 16))
+    return /[A-Za-z0-9_~-]/.test(character) ? character : encoded.toUpperCase()
+  })
+}
+
+/**
+ * The target that a Location or Content-Location field of a response names, when it is of the same origin as the target
+ * of the request (RFC 9111 section 4.4); undefined when not.
+ *
+ * @param upstreamAuthority the origin's own host and port, by which it may call itself
+ */
+export function sameOriginTarget(
+  reference: string,
+  target: Target,
+  upstreamAuthority: string,
+): Target | undefined {
+  const authority = target.authority === '' ? upstreamAuthority : target.authority
+  const url = URL.parse(reference, `${target.scheme}://${authority}${target.path}`)
+  if (url === null) return undefined
+  const own = url.protocol === `${target.scheme}:` && url.host === authority
+  if (!own && url.host !== upstreamAuthority) return undefined
+  return { scheme: target.scheme, authority: target.authority, path: url.pathname + url.search }
+}
+
 /** The cache key: every part behind its length, so that no two targets can give the same key. */
 export function cacheKey(target: Target, options: CacheKeyOptions): string {
   const authority = options.includeHost ? target.authority : ''
-  const path = keyedPath(target.path, options)
+  const path = keyedPath(normalisedPath(target.path), options)
   return `${target.scheme.length}:${target.scheme}${authority.length}:${authority}${path.length}:${path}`
 }
 

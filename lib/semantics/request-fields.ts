@@ -1,4 +1,4 @@
-import { endToEnd, fieldValues } from './fields.ts'
+import { endToEnd, fieldValue, fieldValues, listMembers } from './fields.ts'
 import { VIA } from './response-fields.ts'
 import type { FieldList } from './types.ts'
 
@@ -86,6 +86,15 @@ export function upstreamFields(request: FieldList, upstream: UpstreamRequest): F
   if (upstream.host !== '') fields.push('X-Forwarded-Host', upstream.host)
   fields.push('X-Forwarded-Proto', upstream.scheme, 'Via', VIA)
   return fields
+}
+
+/** How often a request may pass a proxy of our kind: more is a loop. Two or three in a row are a hierarchy. */
+const MAX_PASSES = 8
+
+/** Whether a request comes round again and again, by its Via (RFC 9110 section 7.6.3). */
+export function loops(request: FieldList): boolean {
+  const via = fieldValue(request, 'via')
+  return via !== undefined && listMembers(via).filter((member) => member === VIA).length >= MAX_PASSES
 }
 
 function isTrustedOnly(name: string): boolean {

@@ -39,6 +39,8 @@ export interface CacheStatusInput {
   /** Seconds of freshness left, negative when stale. */
   ttl?: number
   detail?: string
+  /** The cache key, where clients may see it. */
+  key?: string
 }
 
 /** Error types of RFC 9209 section 2.3 that a reverse proxy meets. */
@@ -99,6 +101,7 @@ export function cacheStatus(input: CacheStatusInput): string {
   if (input.ttl !== undefined) value += `; ttl=${Math.trunc(input.ttl)}`
   if (input.stored) value += '; stored'
   if (input.collapsed) value += '; collapsed'
+  if (input.key !== undefined) value += `; key=${quoted(input.key)}`
   if (input.detail !== undefined) value += `; detail=${tokenOrString(input.detail)}`
   return value
 }

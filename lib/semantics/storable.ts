@@ -5,7 +5,9 @@ import {
   freshness,
   isHeuristicallyCacheable,
   type ReceivedResponse,
+  type SetCookiePolicy,
 } from './freshness.ts'
+import { type Policy, statesFreshness } from './policy.ts'
 import { parseContentRange } from './ranges.ts'
 import type { FieldList } from './types.ts'
 import { validatorsOf } from './validators.ts'
@@ -29,7 +31,7 @@ const UNDERSTOOD: ReadonlySet<number> = new Set([
 ])
 
 /** Answers to request fields that are not in the key: to keep one would give it to requests without them. */
-const ABOUT_THE_REQUEST: ReadonlySet<number> = new Set([304, 407, 412, 413, 416, 417, 421, 431])
+const ANSWERS_THE_REQUEST: ReadonlySet<number> = new Set([304, 407, 412, 413, 416, 417, 421, 431])
 
 /**
  * Whether a shared cache may, and should, store a response (RFC 9111 section 3). A 206 is judged as the 200
@@ -39,21 +41,25 @@ const ABOUT_THE_REQUEST: ReadonlySet<number> = new Set([304, 407, 412, 413, 416,
 export function storable(
   request: ReceivedRequest,
   response: ReceivedResponse,
+  policy: Policy,
   options: CachingOptions,
 ): Storability {
-  if (ABOUT_THE_REQUEST.has(response.status)) {
+  if (ANSWERS_THE_REQUEST.has(response.status)) {
     return { store: false, reason: `status ${response.status} answers the request only`, byRequest: true }
   }
-  const directives = parseCacheControl(fieldValue(response.fields, 'cache-control'))
-  const byResponse = responseReason(response, directives) ?? uselessness(response, directives, options)
+  const byResponse = responseReason(response, policy, options) ?? uselessness(response, policy, options)
   if (byResponse !== undefined) return { store: false, reason: byResponse, byRequest: false }
-  const byRequest = requestReason(request, directives)
+  const byRequest = requestReason(request, policy.directives)
   if (byRequest !== undefined) return { store: false, reason: byRequest, byRequest: true }
   return { store: true }
 }
 
-function responseReason(response: ReceivedResponse, directives: CacheControl): string | undefined {
-  const { status, fields } = response
+function responseReason(
+  { status, fields }: ReceivedResponse,
+  policy: Policy,
+  options: CachingOptions,
+): string | undefined {
+  const { directives } = policy
   if (status < 200 || status > 599) return 'not a final response'
   if (status === 206 && parseContentRange(fieldValue(fields, 'content-range')) === undefined) {
     return 'partial without a single range'
@@ -66,9 +72,8 @@ function responseReason(response: ReceivedResponse, directives: CacheControl): s
   }
   if (directives.private === true) return 'private'
   if (varyNames(fields) === '*') return 'Vary: *'
-  // Not of RFC 9111: a cookie made for one client is given to others only where the origin says so.
-  if (hasField(fields, 'set-cookie') && !mayShareCookie(directives)) return 'Set-Cookie'
-  if (!isExplicitlyCacheable(fields, directives) && !isHeuristicallyCacheable(status, directives)) {
+  if (hasField(fields, 'set-cookie') && !mayShareCookie(policy, options.setCookie)) return 'Set-Cookie'
+  if (!statesFreshness(policy) && !isHeuristicallyCacheable(status, policy)) {
     return `status ${status} without explicit freshness`
   }
   return undefined
@@ -77,13 +82,13 @@ function responseReason(response: ReceivedResponse, directives: CacheControl): s
 /** RFC 9111 allows to store these, but no request could ever be answered with them. */
 function uselessness(
   response: ReceivedResponse,
-  directives: CacheControl,
+  policy: Policy,
   options: CachingOptions,
 ): string | undefined {
   const { etag, lastModified } = validatorsOf(response.fields, null)
   if (etag !== null || lastModified !== null) return undefined
-  if (directives.noCache === true) return 'no-cache without a validator'
-  const { freshUntil, staleIfErrorUntil, staleWhileRevalidateUntil } = freshness(response, options)
+  if (policy.directives.noCache === true) return 'no-cache without a validator'
+  const { freshUntil, staleIfErrorUntil, staleWhileRevalidateUntil } = freshness(response, policy, options)
   const usableUntil = Math.max(freshUntil, staleIfErrorUntil, staleWhileRevalidateUntil)
   return usableUntil <= response.responseTime ? 'stale on arrival without a validator' : undefined
 }
@@ -96,12 +101,11 @@ function requestReason(request: ReceivedRequest, response: CacheControl): string
   return undefined
 }
 
-/** Shared on the origin's word, or stored without it: `private="set-cookie"`. */
-function mayShareCookie({ public: isPublic, sMaxAge, private: onlyFor, noCache }: CacheControl): boolean {
-  if (isPublic || sMaxAge !== null) return true
-  return [onlyFor, noCache].some((scope) => typeof scope !== 'boolean' && scope.includes('set-cookie'))
-}
-
-function isExplicitlyCacheable(fields: FieldList, directives: CacheControl): boolean {
-  return directives.maxAge !== null || directives.sMaxAge !== null || hasField(fields, 'expires')
+/** A cookie made for one client is given to others only on the origin's word, or not kept (`private="set-cookie"`). */
+function mayShareCookie(policy: Policy, setCookie: SetCookiePolicy): boolean {
+  const { public: isPublic, sMaxAge, private: onlyFor, noCache } = policy.directives
+  if (setCookie === 'strip' || isPublic || sMaxAge !== null) return true
+  if ([onlyFor, noCache].some((scope) => typeof scope !== 'boolean' && scope.includes('set-cookie')))
+    return true
+  return setCookie === 'explicit' && statesFreshness(policy)
 }

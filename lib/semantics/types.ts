@@ -34,23 +34,31 @@ export interface Head {
   contentEncoding: string
   /** Lower-case names that Vary nominates, sorted; empty without Vary. */
   vary: string[]
-  /** What `varyKey(vary, requestFields)` gave for the request that brought this response. */
-  varyKey: string
+  /** What each of them selected with in the request that brought this response, as `selectingValues` gives it. */
+  varyValues: (string | null)[]
+  /** The one Content-Language, in lower case, of a response that varies on Accept-Language; otherwise ''. */
+  language: string
   /** Accept-Encoding of that request, for later slices of the same representation; null without one. */
   acceptEncoding: string | null
   /** When the request was sent and its response head received. */
   requestTime: number
   responseTime: number
+  /** Date as received, or the time of receipt. */
+  date: number
   /** corrected_initial_age of RFC 9111 section 4.2.3. */
   initialAge: number
   /** Fresh while now < freshUntil: a hit decides by this one comparison. */
   freshUntil: number
   /** no-cache: never reused without validation. */
   noCache: boolean
+  /** immutable: a reload does not ask for validation while it is fresh. */
+  immutable: boolean
   /** must-revalidate, proxy-revalidate or s-maxage: never served stale. */
   mustRevalidate: boolean
   /** Stale response may be served on an error until then (stale-if-error); 0 = not stated. */
   staleIfErrorUntil: number
   /** Stale response may be served while it is revalidated until then; 0 = not stated. */
   staleWhileRevalidateUntil: number
+  /** Cache-Groups that it belongs to. */
+  groups: string[]
 }

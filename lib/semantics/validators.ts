@@ -23,7 +23,7 @@ export interface Validators {
 export type Precondition = 'proceed' | 'not-modified' | 'precondition-failed'
 
 const ETAG = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/
-const ETAG_IN_LIST = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/y
+const ETAG_IN_LIST = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g
 
 /** Parses one entity-tag (RFC 9110 section 8.8.3): `W/` is case-sensitive and the quotes are not optional. */
 export function parseEtag(value: string): Etag | undefined {
@@ -126,8 +126,14 @@ export function sameRepresentation(head: Validators, other: Validators): boolean
   )
 }
 
-function isStrongEtag(etag: string | null): boolean {
+/** Whether this is an entity-tag and a strong one. */
+export function isStrongEtag(etag: string | null): boolean {
   return etag !== null && parseEtag(etag)?.weak === false
+}
+
+/** The well-formed entity-tags of a list; none for `*`. */
+export function etagsIn(list: string): string[] {
+  return list.match(ETAG_IN_LIST) ?? []
 }
 
 /** A list of entity-tags, or `*` that any current representation matches. Malformed members match nothing. */
@@ -135,14 +141,7 @@ function anyEtag(list: string, etag: string | null, matches: (a: string, b: stri
   if (list === '*') return true
   if (etag === null) return false
   if (list === etag) return matches(list, etag) // the usual request names one
-  let i = 0
-  while (i < list.length) {
-    ETAG_IN_LIST.lastIndex = i
-    const member = ETAG_IN_LIST.exec(list)?.[0]
-    if (member !== undefined && matches(member, etag)) return true
-    i += member?.length ?? 1
-  }
-  return false
+  return etagsIn(list).some((member) => matches(member, etag))
 }
 
 /** RFC 9110 section 13.1.4: no valid date on one of both sides, no condition. */

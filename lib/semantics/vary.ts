@@ -1,11 +1,16 @@
-import { parseHttpDate } from './dates.ts'
 import { fieldValue, hasField, listMembers } from './fields.ts'
 import type { FieldList, Head } from './types.ts'
 
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 
-/** Lists of preferences: their order means nothing (their q-values do) and neither does case. */
+/** Lists of preferences: their order means nothing (their weights do) and neither does case. */
 const PREFERENCES: ReadonlySet<string> = new Set(['accept-encoding', 'accept-language'])
+
+/** `;q=1` is what a member without a weight has (RFC 9110 section 12.4.2). */
+const FULL_WEIGHT = /;q=1(?:\.0{0,3})?$/
+
+/** What a response varies on, and what it was selected with. */
+export type Selection = Pick<Head, 'vary' | 'varyValues' | 'language'>
 
 /**
  * What a response varies on: the nominated names in lower case, sorted, each once; or `*` when no other
@@ -25,44 +30,108 @@ export function varyNames(fields: FieldList): string[] | '*' {
   return [...names].sort()
 }
 
+/** The selection of a response that came for a request; without Vary every request selects it. */
+export function selectionOf(response: FieldList, request: FieldList): Selection {
+  const names = varyNames(response)
+  const vary = names === '*' ? [] : names
+  const languages = vary.includes('accept-language')
+    ? listMembers((fieldValue(response, 'content-language') ?? '').toLowerCase())
+    : []
+  return {
+    vary,
+    varyValues: selectingValues(vary, request),
+    language: languages.length === 1 ? languages[0] : '',
+  }
+}
+
 /**
- * The values of the nominated fields in a request, as one string to compare (RFC 9111 section 4.1): lines
- * combined, whitespace around commas removed, preferences sorted. An absent field differs from an empty one.
+ * The values of the nominated fields in a request, to be compared (RFC 9111 section 4.1): lines combined,
+ * whitespace around commas removed, preferences sorted. Null for an absent field, which differs from an empty one.
  * @param names as {@link varyNames} gave them
  */
-export function varyKey(names: readonly string[], request: FieldList): string {
-  let key = ''
-  for (const name of names) {
-    if (!hasField(request, name)) {
-      key += '-'
-    } else {
-      const value = normalised(name, fieldValue(request, name) ?? '')
-      key += `${value.length}:${value}`
-    }
-  }
-  return key
+export function selectingValues(names: readonly string[], request: FieldList): (string | null)[] {
+  return names.map((name) =>
+    hasField(request, name) ? normalised(name, fieldValue(request, name) ?? '') : null,
+  )
+}
+
+/** Names a selection: equal for two only if they are of the same variant. */
+export function variantKey({ vary, varyValues }: Pick<Head, 'vary' | 'varyValues'>): string {
+  return vary.length === 0 ? '' : JSON.stringify([vary, varyValues])
 }
 
 /** The stored response that a request selects: the latest of those that it matches (RFC 9111 section 4.1). */
 export function selectHead(heads: readonly Head[], request: FieldList): Head | undefined {
   let selected: Head | undefined
+  // Variants of one resource nearly always vary on the same fields: these are read once.
+  let names: readonly string[] = []
+  let values: readonly (string | null)[] = []
   for (const head of heads) {
-    if (head.vary.length > 0 && varyKey(head.vary, request) !== head.varyKey) continue
-    if (selected === undefined || isLater(head, selected)) selected = head
+    if (selected !== undefined && !isLater(head, selected)) continue
+    if (head.vary.length > 0) {
+      if (!sameNames(head.vary, names)) {
+        names = head.vary
+        values = selectingValues(names, request)
+      }
+      if (!matches(head, values)) continue
+    }
+    selected = head
   }
   return selected
 }
 
+function matches(head: Head, values: readonly (string | null)[]): boolean {
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] === head.varyValues[i]) continue
+    if (head.vary[i] !== 'accept-language' || !prefers(values[i], head.language)) return false
+  }
+  return true
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/**
+ * Whether one language is what a request wants most, and it alone. A stored response in this language is then what
+ * the origin would select: RFC 9111 section 4.1 lets a cache use what it knows of a field's meaning.
+ */
+function prefers(acceptLanguage: string | null, language: string): boolean {
+  if (acceptLanguage === null || language === '') return false
+  let best = 0
+  let bestRange = ''
+  let alone = false
+  for (const member of acceptLanguage.split(',')) {
+    const [range, ...parameters] = member.split(';')
+    const weight = weightOf(parameters)
+    if (weight < best) continue
+    alone = weight > best
+    best = weight
+    bestRange = range
+  }
+  return alone && bestRange === language
+}
+
+/** A weight that is not well-formed counts as 1: what cannot be understood makes nothing less wanted. */
+function weightOf(parameters: readonly string[]): number {
+  for (const parameter of parameters) {
+    if (/^q=(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(parameter)) return Number(parameter.slice(2))
+  }
+  return 1
+}
+
 function normalised(name: string, value: string): string {
   if (!PREFERENCES.has(name)) return listMembers(value).join(',')
-  return listMembers(value.toLowerCase().replace(/[\t ]/g, '')).sort().join(',')
+  const members = listMembers(value.toLowerCase().replace(/[\t ]/g, ''))
+  return members
+    .map((member) => member.replace(FULL_WEIGHT, ''))
+    .sort()
+    .join(',')
 }
 
 function isLater(a: Head, b: Head): boolean {
-  const difference = dateOf(a) - dateOf(b)
-  return difference > 0 || (difference === 0 && a.responseTime > b.responseTime)
-}
-
-function dateOf(head: Head): number {
-  return parseHttpDate(fieldValue(head.fields, 'date') ?? '') ?? head.responseTime
+  return a.date > b.date || (a.date === b.date && a.responseTime > b.responseTime)
 }

@@ -29,7 +29,9 @@ export function headsFootprint(key: string, heads: readonly Head[]): number {
     bytes += HEAD_BYTES
     for (const text of head.fields) bytes += STRING_BYTES + text.length
     for (const name of head.vary) bytes += STRING_BYTES + name.length
-    bytes += head.varyKey.length + (head.acceptEncoding?.length ?? 0)
+    for (const value of head.varyValues) bytes += STRING_BYTES + (value?.length ?? 0)
+    for (const name of head.groups) bytes += STRING_BYTES + name.length
+    bytes += head.acceptEncoding?.length ?? 0
   }
   return bytes
 }

@@ -11,7 +11,11 @@ t.test('fresh until the last millisecond, then to be validated', async (t) => {
   t.equal(decide(head, [], at(0)), 'fresh')
   t.equal(decide(head, [], at(60) - 1), 'fresh')
   t.equal(decide(head, [], at(60)), 'revalidate')
-  t.equal(decide(head, [], at(-3600)), 'fresh', 'clock set back')
+})
+
+t.test('a clock that was set back behind the time of storing makes the age unknowable', async (t) => {
+  t.equal(decide(of('max-age=60'), [], at(-1)), 'fresh', 'clocks are corrected in small steps')
+  t.equal(decide(of('max-age=60'), [], at(-1) - 1), 'revalidate')
 })
 
 t.test('no-cache is always validated', async (t) => {
@@ -64,19 +68,35 @@ t.test('no-store and only-if-cached of a request are seen', async (t) => {
   t.notOk(onlyIfCached(['Cache-Control', 'max-age=0']))
 })
 
+t.test('what is immutable is not asked for again by a reload', async (t) => {
+  const head = of('max-age=60, immutable')
+  t.equal(decide(head, ['Cache-Control', 'max-age=0'], at(30)), 'fresh')
+  t.equal(decide(head, ['Cache-Control', 'no-cache'], at(30)), 'revalidate')
+  t.equal(decide(head, ['Cache-Control', 'max-age=0'], at(60)), 'revalidate')
+})
+
 t.test('a stale response stands in for a lost origin unless that is forbidden', async (t) => {
-  t.ok(staleOnError(of('max-age=60'), at(1000), 'disconnected'))
-  t.notOk(staleOnError(of('max-age=60'), at(1000), 'status'))
+  t.ok(staleOnError(of('max-age=60'), [], at(1000), 'disconnected'))
+  t.notOk(staleOnError(of('max-age=60'), [], at(1000), 503))
   for (const directive of ['must-revalidate', 'proxy-revalidate', 'no-cache', 's-maxage=60']) {
-    t.notOk(staleOnError(of(`max-age=60, ${directive}`), at(1000), 'disconnected'), directive)
+    t.notOk(staleOnError(of(`max-age=60, ${directive}`), [], at(1000), 'disconnected'), directive)
   }
 })
 
 t.test('stale-if-error opens a window for both failures, and closes it', async (t) => {
   const head = of('max-age=60, stale-if-error=30')
-  for (const failure of ['disconnected', 'status'] as const) {
-    t.ok(staleOnError(head, at(89), failure))
-    t.notOk(staleOnError(head, at(90), failure))
-    t.notOk(staleOnError(of('max-age=60, stale-if-error=30, must-revalidate'), at(61), failure))
+  for (const failure of ['disconnected', 500, 502, 503, 504] as const) {
+    t.ok(staleOnError(head, [], at(89), failure))
+    t.notOk(staleOnError(head, [], at(90), failure))
+    t.notOk(staleOnError(of('max-age=60, stale-if-error=30, must-revalidate'), [], at(61), failure))
   }
+  for (const status of [200, 404, 501, 505, 599]) t.notOk(staleOnError(head, [], at(61), status), `${status}`)
+})
+
+t.test('a request may ask for stale-if-error too', async (t) => {
+  const request = ['Cache-Control', 'stale-if-error=30']
+  t.ok(staleOnError(of('max-age=60'), request, at(89), 503))
+  t.notOk(staleOnError(of('max-age=60'), request, at(90), 503))
+  t.ok(staleOnError(of('max-age=60, stale-if-error=5'), request, at(89), 'disconnected'))
+  t.notOk(staleOnError(of('s-maxage=60'), request, at(61), 503))
 })

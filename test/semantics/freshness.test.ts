@@ -1,12 +1,13 @@
 import t from 'tap'
-import { ageAt, freshness } from '../../lib/semantics/freshness.ts'
+import { ageAt, freshness, type ReceivedResponse } from '../../lib/semantics/freshness.ts'
 import type { FieldList } from '../../lib/semantics/types.ts'
-import { dateAt, headOf, NOW, received } from './heads.ts'
+import { dateAt, headOf, NOW, OPTIONS, policyFor, received } from './heads.ts'
 
 const DAY = 24 * 60 * 60
 
-const of = (fields: FieldList, cacheTtl = 0, status = 200) =>
-  freshness(received(fields, status), { cacheTtl })
+const judge = (response: ReceivedResponse, cacheTtl = 0) =>
+  freshness(response, policyFor(response), { ...OPTIONS, cacheTtl })
+const of = (fields: FieldList, cacheTtl = 0, status = 200) => judge(received(fields, status), cacheTtl)
 /** In seconds, as the fields are written. */
 const lifetime = (fields: FieldList, cacheTtl = 0, status = 200) =>
   of(fields, cacheTtl, status).lifetime / 1000
@@ -28,7 +29,7 @@ t.test('an Expires that is invalid, past or doubled is stale', async (t) => {
 
 t.test('Expires counts from Date, not from our clock', async (t) => {
   const response = { ...received([]), fields: ['Date', dateAt(-100), 'Expires', dateAt(-40)] }
-  t.match(freshness(response, { cacheTtl: 0 }), {
+  t.match(judge(response), {
     lifetime: 60_000,
     initialAge: 100_000,
     freshUntil: NOW - 40_000,
@@ -42,32 +43,40 @@ t.test('a guess is a tenth of the time since the last change, a day at most', as
   t.equal(lifetime(['Last-Modified', dateAt(-1000), 'Pragma', 'no-cache'], 5000), 0)
 })
 
+t.test('an error page that somebody wrote may be guessed at, one made up for a request not', async (t) => {
+  const modified = ['Last-Modified', dateAt(-1000)]
+  for (const status of [405, 414, 501]) t.equal(lifetime(modified, 5000, status), 100, `${status}`)
+  for (const status of [201, 403, 502, 599]) t.equal(lifetime(modified, 5000, status), 0, `${status}`)
+  t.equal(lifetime(['Cache-Control', 'public', ...modified], 0, 599), 100)
+})
+
+t.test('a targeted field replaces Cache-Control and Expires whole', async (t) => {
+  const target = (value: string) =>
+    lifetime(['CDN-Cache-Control', value, 'Cache-Control', 's-maxage=9, max-age=9'])
+  t.equal(target('max-age=60'), 60)
+  t.equal(target('max-age=0'), 0)
+  t.equal(target('foo'), 0, 'nothing said, and nothing to guess from')
+  for (const ignored of ['', 'max-age=1.5', 'max-age="60"', 'MAX-AGE=60', 'max-age=60,', 'max-age=60, &'])
+    t.equal(target(ignored), 9, ignored)
+  t.equal(lifetime(['CDN-Cache-Control', 'max-age=5', 'Expires', dateAt(99)]), 5)
+})
+
 t.test('cacheTtl is for heuristically cacheable responses that say nothing', async (t) => {
   for (const status of [200, 203, 204, 206, 300, 301, 308, 404, 410])
     t.equal(lifetime([], 5000, status), 5, `${status}`)
   for (const status of [201, 302, 400, 403, 405, 414, 500, 501, 503])
     t.equal(lifetime([], 5000, status), 0, `${status}`)
-  t.equal(lifetime(['Cache-Control', 'public'], 5000, 599), 5)
+  t.equal(lifetime(['Cache-Control', 'public'], 5000, 599), 0, 'public allows a guess, not this one')
   t.equal(lifetime([], 0), 0)
 })
 
 t.test('age starts with the largest of Date, Age and the time on the wire', async (t) => {
   t.equal(of([]).initialAge, 0)
   t.equal(of(['Age', '15']).initialAge, 15_000)
-  t.equal(
-    freshness({ ...received(['Age', '15']), requestTime: NOW - 2000 }, { cacheTtl: 0 }).initialAge,
-    17_000,
-  )
-  t.equal(
-    freshness({ ...received([]), fields: ['Date', dateAt(-90), 'Age', '15'] }, { cacheTtl: 0 }).initialAge,
-    90_000,
-  )
-  t.equal(
-    freshness({ ...received([]), fields: ['Date', dateAt(90)] }, { cacheTtl: 0 }).initialAge,
-    0,
-    'from the future',
-  )
-  t.equal(freshness({ ...received([]), fields: [] }, { cacheTtl: 0 }).initialAge, 0, 'without Date')
+  t.equal(judge({ ...received(['Age', '15']), requestTime: NOW - 2000 }).initialAge, 17_000)
+  t.equal(judge({ ...received([]), fields: ['Date', dateAt(-90), 'Age', '15'] }).initialAge, 90_000)
+  t.equal(judge({ ...received([]), fields: ['Date', dateAt(90)] }).initialAge, 0, 'from the future')
+  t.equal(judge({ ...received([]), fields: [] }).initialAge, 0, 'without Date')
 })
 
 t.test('of an Age only a number in the first member counts', async (t) => {

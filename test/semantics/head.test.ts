@@ -1,10 +1,10 @@
 import t from 'tap'
-import { confirms, createHead, freshen } from '../../lib/semantics/head.ts'
+import { decide, staleOnError } from '../../lib/semantics/decide.ts'
+import { confirms, createHead, describes, freshen, outdated } from '../../lib/semantics/head.ts'
 import { storable } from '../../lib/semantics/storable.ts'
 import type { FieldList } from '../../lib/semantics/types.ts'
-import { dateAt, headOf, NOW, received } from './heads.ts'
+import { dateAt, headOf, NOW, OPTIONS, policyFor, received } from './heads.ts'
 
-const OPTIONS = { cacheTtl: 0 }
 const LATER = 3_600_000
 
 /** A 304 that arrives an hour after NOW. */
@@ -52,7 +52,7 @@ t.test('a head is plain data', async (t) => {
     request: { fields: ['Foo', '1', 'Accept-Encoding', 'br'] },
   })
   t.same(JSON.parse(JSON.stringify(head)), head)
-  t.match(head, { vary: ['foo'], varyKey: '1:1', acceptEncoding: 'br' })
+  t.match(head, { vary: ['foo'], varyValues: ['1'], acceptEncoding: 'br' })
   t.notOk('lifetime' in head)
 })
 
@@ -83,15 +83,57 @@ t.test('validators that are malformed are none', async (t) => {
 
 t.test('a 304 confirms what has its validators', async (t) => {
   const modified = ['Last-Modified', dateAt(-9)]
-  const check = (stored: FieldList, answer: FieldList) => confirms(headOf(stored), notModified(answer))
+  const check = (stored: FieldList, answer: FieldList) => confirms(headOf(stored), notModified(answer), false)
   t.ok(check(['ETag', '"a"'], ['ETag', '"a"']))
   t.ok(check(['ETag', '"a"'], ['ETag', 'W/"a"']), 'a server that weakens it on compression')
-  t.notOk(check(['ETag', 'W/"a"'], ['ETag', '"a"']))
+  t.ok(check(['ETag', 'W/"a"'], ['ETag', '"a"']))
   t.notOk(check(['ETag', '"a"'], ['ETag', '"b"']))
   t.notOk(check(modified, ['ETag', '"b"', ...modified]))
   t.ok(check(modified, modified))
   t.notOk(check(modified, ['Last-Modified', dateAt(-8)]))
   t.ok(check(['ETag', '"a"'], []))
+  t.ok(
+    confirms(headOf(['ETag', '"a"']), notModified(['ETag', '"a-gzip"']), true),
+    'the only one that was asked for',
+  )
+})
+
+t.test('a 200 to HEAD describes what has the same validators and length', async (t) => {
+  const stored = headOf(['ETag', '"a"', 'Last-Modified', dateAt(-9)])
+  const check = (fields: FieldList) => describes(stored, received(fields))
+  const same = ['ETag', '"a"', 'Last-Modified', dateAt(-9)]
+  t.ok(check(same))
+  t.ok(check([...same, 'Content-Length', '1000']))
+  t.notOk(check([...same, 'Content-Length', '999']))
+  t.notOk(check(['ETag', '"b"', 'Last-Modified', dateAt(-9)]))
+  t.notOk(check(['ETag', '"a"']), 'it lacks a validator that is stored')
+  t.notOk(check([]))
+  t.ok(describes(headOf([]), received([])))
+})
+
+t.test('what is outdated is not used before it was validated, not even when the origin fails', async (t) => {
+  const head = outdated(headOf(['Cache-Control', 'max-age=60, stale-if-error=60, stale-while-revalidate=60']))
+  t.equal(decide(head, [], NOW), 'revalidate')
+  t.equal(decide(head, ['Cache-Control', 'max-stale'], NOW), 'revalidate')
+  t.notOk(staleOnError(head, [], NOW, 'disconnected'))
+  t.notOk(staleOnError(head, [], NOW, 503))
+})
+
+t.test('Set-Cookie can be left out; Warning and the Content-Range of a part always are', async (t) => {
+  const fields = [
+    'Cache-Control',
+    'max-age=60',
+    'Set-Cookie',
+    'a=b',
+    'Warning',
+    '110 - stale',
+    'Content-Range',
+    'x',
+  ]
+  const kept = (setCookie: 'explicit' | 'strip') =>
+    headOf(fields, { options: { ...OPTIONS, setCookie } }).fields.slice(4)
+  t.same(kept('explicit'), ['Set-Cookie', 'a=b', 'Content-Range', 'x'])
+  t.same(kept('strip'), ['Content-Range', 'x'])
 })
 
 t.test('a 304 replaces fields and freshness, not the identity of the bytes', async (t) => {
@@ -116,7 +158,7 @@ t.test('a 304 replaces fields and freshness, not the identity of the bytes', asy
     ...['ETag', 'W/"a"', 'Last-Modified', dateAt(-8), 'Content-Length', '0', 'Content-Encoding', 'br'],
     ...['x', 'new', 'Cache-Control', 'max-age=10', 'Age', '3', 'Connection', 'z', 'Z', '1'],
   ])
-  const fresh = freshen(head, answer, { fields: [] }, OPTIONS)
+  const { head: fresh } = freshen(head, answer, { fields: [] }, OPTIONS)
   t.same(fresh.fields, [
     ...['ETag', '"a"', 'Last-Modified', dateAt(-9), 'Content-Encoding', 'gzip', 'Y', 'kept'],
     ...['Date', dateAt(LATER / 1000), 'x', 'new', 'Cache-Control', 'max-age=10'],
@@ -128,14 +170,17 @@ t.test('a 304 replaces fields and freshness, not the identity of the bytes', asy
 t.test('a 304 without Cache-Control renews what is stored, from its own time', async (t) => {
   const head = headOf(['ETag', '"a"', 'Cache-Control', 'max-age=60'])
   const answer = { ...notModified([]), fields: [] }
-  t.equal(freshen(head, answer, { fields: [] }, OPTIONS).freshUntil, NOW + LATER + 60_000)
+  t.equal(freshen(head, answer, { fields: [] }, OPTIONS).head.freshUntil, NOW + LATER + 60_000)
 })
 
 t.test('a 304 may change what the response varies on', async (t) => {
   const head = headOf(['ETag', '"a"', 'Vary', 'Foo'], { request: { fields: ['Foo', '1'] } })
   const request = { fields: ['Foo', '1', 'Bar', '22'] }
-  t.match(freshen(head, notModified(['Vary', 'Bar']), request, OPTIONS), { vary: ['bar'], varyKey: '2:22' })
-  t.match(freshen(head, notModified([]), { fields: [] }, OPTIONS), { vary: ['foo'], varyKey: '1:1' })
+  t.match(freshen(head, notModified(['Vary', 'Bar']), request, OPTIONS).head, {
+    vary: ['bar'],
+    varyValues: ['22'],
+  })
+  t.match(freshen(head, notModified([]), { fields: [] }, OPTIONS).head, { vary: ['foo'], varyValues: ['1'] })
 })
 
 t.test('a 304 that forbids storing makes the freshened head not storable', async (t) => {
@@ -145,7 +190,10 @@ t.test('a 304 that forbids storing makes the freshened head not storable', async
     ['Vary', '*'],
   ]) {
     const fresh = freshen(head, notModified(news), { fields: [] }, OPTIONS)
-    t.match(storable({ method: 'GET', fields: [] }, fresh, OPTIONS), { store: false, byRequest: false })
+    t.match(storable({ method: 'GET', fields: [] }, fresh.head, fresh.policy, OPTIONS), {
+      store: false,
+      byRequest: false,
+    })
   }
 })
 
@@ -158,6 +206,7 @@ t.test('createHead leaves what it is given as it was', async (t) => {
     sliceSize: 1,
     request: { fields: [] },
     response,
+    policy: policyFor(response),
     length: 1,
     options: OPTIONS,
   })

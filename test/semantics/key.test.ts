@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { cacheKey, parseTarget, type Target } from '../../lib/semantics/key.ts'
+import {
+  cacheKey,
+  normalisedPath,
+  parseTarget,
+  sameOriginTarget,
+  type Target,
+} from '../../lib/semantics/key.ts'
 
 const EVERYTHING = { includeHost: true, ignoreQuery: false, queryAllowlist: null }
 
@@ -98,11 +104,53 @@ t.test('what differs by a byte has another key', async (t) => {
     cacheKey({ scheme, authority, path }, EVERYTHING)
   const keys = [
     ...[of('http', 'h', '/a'), of('https', 'h', '/a'), of('http', 'h2', '/a'), of('http', 'h', '/A')],
-    ...[of('http', 'h', '/%61'), of('http', 'h', '//a'), of('http', 'h', '/./a'), of('http', 'h', '/a;')],
+    ...[of('http', 'h', '/%2E/a'), of('http', 'h', '//a'), of('http', 'h', '/./a'), of('http', 'h', '/a;')],
     ...[of('http', 'h', '/a?'), of('http', 'h', '/a%2F'), of('http', 'h', '/a/'), of('http', 'h/', 'a')],
     ...[of('http', '', 'a0:'), of('http', '3:a', '')],
   ]
   t.equal(new Set(keys).size, keys.length)
+})
+
+t.test('spellings that RFC 3986 calls equivalent have one key', async (t) => {
+  t.equal(normalisedPath('/%61%7E%2d/%2f%3f%25?%c3%A9=%41'), '/a~-/%2F%3F%25?%C3%A9=A')
+  for (const path of ['/a', '/%', '/%zz', '/%2', '/%2E%2E/', '/%%341', '//a/./b?c=d&c'])
+    t.equal(normalisedPath(path), path)
+  fc.assert(
+    fc.property(
+      fc.string({ unit: fc.constantFrom('%', '2', '3', '4', '5', '7', 'e', 'A', '/'), maxLength: 12 }),
+      (path) => {
+        const once = normalisedPath(path)
+        t.equal(octets(once), octets(path))
+        t.equal(normalisedPath(once), once)
+      },
+    ),
+  )
+})
+
+/** The octets that a path means; a stray percent sign is itself. */
+function octets(path: string): string {
+  return path.replace(/%([0-9a-f]{2})|./gis, (character, hex?: string) =>
+    hex === undefined ? `${character.charCodeAt(0)} ` : `${Number.parseInt(hex, 16)} `,
+  )
+}
+
+t.test('what a response names of the same origin', async (t) => {
+  const target = { scheme: 'http', authority: 'a.example', path: '/dir/x?y' }
+  const named = (reference: string) => sameOriginTarget(reference, target, 'origin:81')?.path
+  t.equal(named('/z'), '/z')
+  t.equal(named('z?q'), '/dir/z?q')
+  t.equal(named(''), '/dir/x?y')
+  t.equal(named('http://a.example/z#f'), '/z')
+  t.equal(named('http://A.example:80/z'), '/z')
+  t.equal(named('http://origin:81/z'), '/z', 'by the name under which the origin knows itself')
+  for (const other of [
+    'https://a.example/z',
+    'http://b.example/z',
+    '//a.example:8080/z',
+    'http://[',
+    'mailto:x',
+  ])
+    t.equal(named(other), undefined, other)
 })
 
 t.test('two targets never concatenate to the same key', async (t) => {

@@ -1,15 +1,24 @@
 import t from 'tap'
+import type { SetCookiePolicy } from '../../lib/semantics/freshness.ts'
 import { storable } from '../../lib/semantics/storable.ts'
 import type { FieldList } from '../../lib/semantics/types.ts'
-import { dateAt, received } from './heads.ts'
+import { dateAt, OPTIONS, policyFor, received } from './heads.ts'
 
 const FRESH = ['Cache-Control', 'max-age=60']
 
 function judge(
   fields: FieldList,
-  { status = 200, request = [] as FieldList, method = 'GET', cacheTtl = 1000 } = {},
+  {
+    status = 200,
+    request = [] as FieldList,
+    method = 'GET',
+    cacheTtl = 1000,
+    setCookie = 'explicit' as SetCookiePolicy,
+  } = {},
 ) {
-  const result = storable({ method, fields: request }, received(fields, status), { cacheTtl })
+  const response = received(fields, status)
+  const options = { ...OPTIONS, cacheTtl, setCookie }
+  const result = storable({ method, fields: request }, response, policyFor(response), options)
   return result.store ? 'stored' : `${result.byRequest ? 'request' : 'response'}: ${result.reason}`
 }
 
@@ -28,7 +37,10 @@ t.test('without it only what may be guessed at', async (t) => {
   for (const status of [201, 202, 302, 400, 403, 405, 414, 500, 501, 502, 503, 504, 599]) {
     t.match(judge([], { status }), /^response/, `${status}`)
   }
-  t.equal(judge(['Cache-Control', 'public'], { status: 599 }), 'stored')
+  const modified = ['Last-Modified', dateAt(-1000)]
+  t.match(judge(['Cache-Control', 'public'], { status: 599 }), /^response: stale on arrival/)
+  t.equal(judge(['Cache-Control', 'public', ...modified], { status: 599 }), 'stored')
+  for (const status of [405, 414, 501]) t.equal(judge(modified, { status }), 'stored', `${status}`)
 })
 
 t.test('answers to what the key does not hold are never stored', async (t) => {
@@ -82,10 +94,13 @@ t.test('no-store of a request and other methods concern that request only', asyn
 
 t.test('a cookie is shared only on the word of the origin', async (t) => {
   const cookie = ['Set-Cookie', 'a=b']
-  t.match(judge([...FRESH, ...cookie]), /^response: Set-Cookie/)
+  t.equal(judge([...FRESH, ...cookie]), 'stored')
+  t.match(judge([...FRESH, ...cookie], { setCookie: 'shared' }), /^response: Set-Cookie/)
   t.match(judge(cookie), /^response: Set-Cookie/)
+  t.equal(judge(cookie, { setCookie: 'strip' }), 'stored')
   for (const directive of ['public', 's-maxage=60', 'private="set-cookie"', 'no-cache="Set-Cookie"']) {
-    t.equal(judge(['Cache-Control', `max-age=60, ${directive}`, ...cookie]), 'stored', directive)
+    const fields = ['Cache-Control', `max-age=60, ${directive}`, ...cookie]
+    for (const setCookie of ['explicit', 'shared'] as const) t.equal(judge(fields, { setCookie }), 'stored')
   }
 })
 

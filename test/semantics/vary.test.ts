@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { selectHead, varyKey, varyNames } from '../../lib/semantics/vary.ts'
-import { dateAt, headOf } from './heads.ts'
+import type { FieldList } from '../../lib/semantics/types.ts'
+import { selectHead, selectingValues, variantKey, varyNames } from '../../lib/semantics/vary.ts'
+import { headOf } from './heads.ts'
+
+const varyKey = (vary: string[], request: FieldList) =>
+  variantKey({ vary, varyValues: selectingValues(vary, request) })
 
 t.test('Vary names are lower case, sorted and single', async (t) => {
   t.same(varyNames([]), [])
@@ -20,6 +24,7 @@ t.test('requests that mean the same have the same key', async (t) => {
     t.equal(varyKey([name], a), varyKey([name], b), `${a} = ${b}`)
   same('foo', ['Foo', '1', 'Foo', '2'], ['foo', ' 1 ,2'])
   same('accept-language', ['Accept-Language', 'en, de'], ['accept-language', ' De ,  eN'])
+  same('accept-language', ['Accept-Language', 'de-at, de;q=1.0'], ['accept-language', 'de,de-at;q=1'])
   same('accept-encoding', ['Accept-Encoding', 'gzip, br;q=0.5'], ['accept-encoding', 'br; q=0.5,gzip'])
 })
 
@@ -59,8 +64,22 @@ t.test('the latest of the matching heads is selected', async (t) => {
   t.equal(selectHead([plain], ['Foo', '1']), plain)
   t.equal(selectHead([one, two], ['foo', '2']), two)
   t.equal(selectHead([one, two], []), undefined)
-  const later = { ...one, fields: ['Date', dateAt(5)] }
+  const later = { ...one, date: one.date + 5000 }
   t.equal(selectHead([later, one], ['Foo', '1']), later)
   const sameDate = { ...one, responseTime: one.responseTime + 1 }
   t.equal(selectHead([one, sameDate], ['Foo', '1']), sameDate)
+})
+
+t.test('a stored language is selected by a request that wants it most, and it alone', async (t) => {
+  const request = { fields: ['Accept-Language', 'en, de'] }
+  const german = headOf(['Vary', 'Accept-Language', 'Content-Language', 'DE'], { request })
+  const selects = (value: string) => selectHead([german], ['Accept-Language', value]) === german
+  for (const value of ['de, en', 'de', 'fr;q=0.5, de;q=1.0', 'de;q=0.8, fr;q=0.7'])
+    t.ok(selects(value), value)
+  for (const value of ['de, fr', 'fr, de;q=0.9', 'de-at', 'de;q=0', '*', '', 'de;q=0.5, fr;q=x'])
+    t.notOk(selects(value), value)
+  const two = headOf(['Vary', 'Accept-Language', 'Content-Language', 'de, en'], { request })
+  t.equal(selectHead([two], ['Accept-Language', 'de']), undefined)
+  const both = headOf(['Vary', 'Accept-Language, Foo', 'Content-Language', 'de'], { request })
+  t.equal(selectHead([both], ['Accept-Language', 'de', 'Foo', '1']), undefined)
 })

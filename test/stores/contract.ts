@@ -19,7 +19,7 @@ export function contract(t: Test, open: (t: Test) => SliceStore | Promise<SliceS
   })
 
   withStore('finds heads and slices at once, and again after a flush', async (t, store) => {
-    const heads = [headOf('a', 1), headOf('a', 2, { vary: ['accept'], varyKey: 'x' })]
+    const heads = [headOf('a', 1), headOf('a', 2, { vary: ['accept'], varyValues: ['x'] })]
     const slice = sliceOf(1, 300_000)
     t.ok(store.putHeads('a', heads))
     t.ok(store.putSlice('a', 1, 3, slice))

@@ -21,7 +21,7 @@ import { HEADS } from '../entry-index.ts'
  * the file ends where the payload does. There is no conversion: another version is a miss.
  */
 
-const FORMAT_VERSION = 1
+const FORMAT_VERSION = 2
 export const HEADER_LENGTH = 40
 const MAGIC = 0x54534c53
 const KIND_HEADS = 1

@@ -1,0 +1,117 @@
+import type { FieldList, Head } from '../semantics/types.ts'
+import { combinable, sameRepresentation } from '../semantics/validators.ts'
+import { variantKey } from '../semantics/vary.ts'
+import { sliceIndex } from '../slices/arithmetic.ts'
+import { createFill, type Fill } from '../slices/fill.ts'
+import type { Extent } from '../upstream/extent.ts'
+import type { BodyHandler, Transfer } from '../upstream/origin.ts'
+import type { Context } from './context.ts'
+import type { Counters } from './counters.ts'
+import type { Resource, SliceTransfer } from './resource.ts'
+
+/** A fill whose slices are stored under a new head, or under the generation that it continues. */
+export function storingFill(
+  context: Context,
+  resource: Resource,
+  head: Head,
+  transfer: Transfer,
+  extent: Extent,
+): Fill {
+  const { resources, sliceSize } = context
+  const known = (resource.heads ?? []).find(
+    (other) =>
+      other.sliceSize === sliceSize &&
+      combinable(other) &&
+      combinable(head) &&
+      sameRepresentation(other, head),
+  )
+  if (known && variantKey(known) === variantKey(head)) head.generation = known.generation
+  // Without a strong validator a part is worth nothing: later slices could not be told to belong to it.
+  const early = combinable(head)
+  const { epoch } = resource
+  const fill = startFill(context, resource, head, transfer, extent, (ended) => {
+    if (early || resource.epoch !== epoch) return
+    if (ended.state !== 'complete') return resources.forget(resource, head)
+    head.length ??= ended.end
+    if (resource.heads?.includes(head)) resources.publish(resource, head, true)
+  })
+  resources.publish(resource, head, early)
+  return fill
+}
+
+/** A fill that hands its slices to the stores, registered so that other readers of its generation find it. */
+export function startFill(
+  context: Context,
+  resource: Resource,
+  head: Head,
+  transfer: Transfer,
+  extent: Extent,
+  onEnded: (fill: Fill) => void,
+  registered?: SliceTransfer,
+): Fill {
+  const { store, counters, resources, sliceSize } = context
+  const { generation } = head
+  counters.fillsNow++
+  const fill = createFill({
+    source: transfer,
+    sliceSize,
+    start: extent.start,
+    end: extent.end,
+    length: extent.length,
+    store(index, slice) {
+      const objectBytes = head.length ?? fill.produced
+      if (!store.putSlice(resource.key, generation, index, slice, objectBytes)) counters.slicesNotStored++
+    },
+    memory: context.memory,
+    onLost: () => counters.slicesNotStored++,
+    onSettled(ended) {
+      countEnd(counters, ended)
+      onEnded(ended)
+      resources.transferEnded(resource, entry)
+    },
+  })
+  const lastIndex = extent.end === null ? Number.POSITIVE_INFINITY : sliceIndex(extent.end - 1, sliceSize)
+  const run = { from: sliceIndex(extent.start, sliceSize), to: lastIndex }
+  const entry: SliceTransfer = registered ?? { generation, run, fill, ready: Promise.resolve(fill) }
+  if (!registered) resource.transfers.add(entry)
+  return fill
+}
+
+/** A fill for one client, of which nothing is kept. */
+export function passingFill(context: Context, transfer: Transfer, extent: Extent): Fill {
+  const { counters } = context
+  counters.fillsNow++
+  return createFill({
+    source: transfer,
+    sliceSize: context.sliceSize,
+    start: extent.start,
+    end: extent.end,
+    length: extent.length,
+    store: null,
+    memory: context.memory,
+    onLost() {},
+    onSettled: (ended) => countEnd(counters, ended),
+  })
+}
+
+function countEnd(counters: Counters, { state }: Fill): void {
+  counters.fillsNow--
+  if (state === 'failed') counters.truncatedBodies++
+  if (state === 'abandoned') counters.abandonedFills++
+}
+
+/** @param trailers filled before the fill ends */
+export function countingHandler(context: Context, fill: Fill, trailers: FieldList = []): BodyHandler {
+  const { counters } = context
+  return {
+    data(chunk) {
+      counters.bytesFromOrigin += chunk.length
+      fill.data(chunk)
+    },
+    finished(received) {
+      trailers.push(...received)
+      fill.finished()
+    },
+    failed: (error) => fill.failed(error),
+  }
+}

@@ -1,0 +1,23 @@
+import { endToEnd } from '../semantics/fields.ts'
+import type { FieldList } from '../semantics/types.ts'
+import type { Exchange } from './context.ts'
+
+/**
+ * Passes an interim response on to the client whose request brought it (RFC 9110 section 15.2): HTTP/1.0 has none, and
+ * 100 was answered by the server already. Interim responses are never stored.
+ */
+export function relayInterim({ req, res, sink }: Exchange, status: number, fields: FieldList): void {
+  const known = status > 101 && status < 200
+  if (!known || req.httpVersionMinor === 0 || res.headersSent || sink.gone) return
+  const passed = endToEnd(fields)
+  // Node before 26 knows these two only.
+  if (typeof res.writeInformation === 'function') res.writeInformation(status, passed)
+  else if (status === 102) res.writeProcessing()
+  else if (status === 103) res.writeEarlyHints(hints(passed))
+}
+
+function hints(fields: FieldList): Record<string, string | string[]> {
+  const hints: Record<string, string[]> = {}
+  for (let i = 0; i < fields.length; i += 2) (hints[fields[i].toLowerCase()] ??= []).push(fields[i + 1])
+  return hints
+}

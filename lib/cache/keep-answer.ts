@@ -1,0 +1,60 @@
+import { endToEnd, without } from '../semantics/fields.ts'
+import { createHead } from '../semantics/head.ts'
+import { answersGet } from '../semantics/methods.ts'
+import { policyOf } from '../semantics/policy.ts'
+import { storable } from '../semantics/storable.ts'
+import type { FieldList } from '../semantics/types.ts'
+import { extentOf } from '../upstream/extent.ts'
+import type { BodyHandler, Transfer, UpstreamResponse } from '../upstream/origin.ts'
+import type { Context, Exchange } from './context.ts'
+import { countingHandler, storingFill } from './fills.ts'
+import { serveFetched } from './serve-fetched.ts'
+
+const WRITTEN_ANEW: ReadonlySet<string> = new Set(['content-length', 'x-cache'])
+
+/**
+ * Stores the answer to a POST that GET would get too (RFC 9110 section 9.3.3), and sends it to its client.
+ *
+ * @returns undefined for any other answer
+ */
+export function keepAnswer(
+  context: Context,
+  exchange: Exchange,
+  response: UpstreamResponse,
+  transfer: Transfer,
+): { body: BodyHandler; served: Promise<void> } | undefined {
+  const { resources, caching, origin, sliceSize } = context
+  const { method, target, fields } = exchange
+  if (method !== 'POST' || !context.stores) return undefined
+  const policy = policyOf(response.fields, caching.targets)
+  if (!answersGet(method, target, response, policy, origin.url.host, context.keyOf)) return undefined
+  const extent = extentOf(response, method, null)
+  if (!extent || extent.closeDelimited) return undefined
+  if (!storable({ method: 'GET', fields }, response, policy, caching).store) return undefined
+
+  const resource = resources.acquire(exchange.key)
+  const head = createHead({
+    key: resource.key,
+    generation: context.nextGeneration(),
+    sliceSize,
+    request: { fields },
+    response,
+    policy,
+    length: extent.length,
+    options: caching,
+  })
+  const fill = storingFill(context, resource, head, transfer, extent)
+  const letGo = fill.hold()
+  const trailers: FieldList = []
+  const answer = {
+    head,
+    result: 'BYPASS' as const,
+    status: { hit: false, fwd: 'method' as const, fwdStatus: response.status, stored: true },
+    received: without(endToEnd(response.fields), WRITTEN_ANEW),
+    trailers,
+  }
+  const served = serveFetched(context, resource, exchange, answer, fill, true, letGo)
+    .catch(() => false)
+    .then(() => resources.release(resource))
+  return { body: countingHandler(context, fill, trailers), served }
+}
