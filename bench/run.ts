@@ -1,9 +1,10 @@
-// npm run bench: all benches, results to bench/RESULTS.md. With --smoke seconds of work, with a name (ttfb, memory) that
-// bench alone; then nothing is written.
+// npm run bench: all benches, results to bench/RESULTS.md. With --smoke seconds of work, with a name (decide, ttfb, memory)
+// that bench alone; then nothing is written.
 import { writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { createScope } from '../test/helpers/scope.ts'
+import { benchDecide } from './decide.ts'
 import type { Bench } from './harness.ts'
 import { benchMemory } from './memory.ts'
 import { benchTtfb } from './ttfb.ts'
@@ -33,6 +34,7 @@ bench.line(
 )
 bench.line('')
 try {
+  if (only === undefined || only === 'decide') benchDecide(bench)
   if (only === undefined || only === 'ttfb') await benchTtfb(bench)
   if (only === undefined || only === 'memory') await benchMemory(bench)
   while (lines.at(-1) === '') lines.pop()
