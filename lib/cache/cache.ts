@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BlockList, isIPv6 } from 'node:net'
 import { posix } from 'node:path'
@@ -106,6 +107,7 @@ export function createCache(options: CacheOptions): ProxyCache {
   const caching = options.enabled && (options.l1 !== undefined || options.l2 !== undefined)
   const { origin } = options
   const trusted = createTrustCheck(options.trustedProxies)
+  const instance = randomBytes(8).toString('hex')
   let lastGeneration = 0
 
   const context: Context = {
@@ -139,6 +141,7 @@ export function createCache(options: CacheOptions): ProxyCache {
         trusted: trusted(req.socket.remoteAddress),
         scheme: target.scheme,
         host: authority,
+        instance,
         drop,
       })
     },
@@ -229,7 +232,7 @@ export function createCache(options: CacheOptions): ProxyCache {
       // A body is not in the key, so nothing that may depend on it is stored or served.
       const usesCache = cacheable && !hasBody(exchange.fields)
       if (usesCache && serveFromMemory(context, exchange)) return
-      if (loops(exchange.fields)) {
+      if (loops(exchange.fields, instance)) {
         const status = ['Proxy-Status', proxyStatus('proxy_loop_detected')]
         sendError(exchange, 508, '508 this proxy is its own origin', status)
       } else if (usesCache) {

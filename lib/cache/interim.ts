@@ -10,10 +10,14 @@ export function relayInterim({ req, res, sink }: Exchange, status: number, field
   const known = status > 101 && status < 200
   if (!known || req.httpVersionMinor === 0 || res.headersSent || sink.gone) return
   const passed = endToEnd(fields)
-  // Node before 26 knows these two only.
-  if (typeof res.writeInformation === 'function') res.writeInformation(status, passed)
-  else if (status === 102) res.writeProcessing()
-  else if (status === 103) res.writeEarlyHints(hints(passed))
+  try {
+    // Node before 26 knows these two only.
+    if (typeof res.writeInformation === 'function') res.writeInformation(status, passed)
+    else if (status === 102) res.writeProcessing()
+    else if (status === 103) res.writeEarlyHints(hints(passed))
+  } catch {
+    // What Node refuses to write is left out: a hint must not cost the answer.
+  }
 }
 
 function hints(fields: FieldList): Record<string, string | string[]> {

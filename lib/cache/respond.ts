@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { endToEnd, fieldValue } from '../semantics/fields.ts'
+import { fieldValue, without } from '../semantics/fields.ts'
 import { ageAt } from '../semantics/freshness.ts'
 import {
   type ByteRange,
@@ -19,12 +19,16 @@ import {
   responseFields,
   VIA,
 } from '../semantics/response-fields.ts'
+import { trailersToPass } from '../semantics/trailers.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
 import { ifRangeAllows, preconditions } from '../semantics/validators.ts'
 import { sliceIndex } from '../slices/arithmetic.ts'
 import { type Following, sendRange } from '../slices/reader.ts'
 import type { Context, Exchange } from './context.ts'
 import type { ResponseSource } from './source.ts'
+
+const CONTENT_RANGE: ReadonlySet<string> = new Set(['content-range'])
+const CONTENT_TYPE: ReadonlySet<string> = new Set(['content-type'])
 
 /** How a response came about. */
 export interface Answer {
@@ -123,15 +127,21 @@ export async function sendSelection(
 ): Promise<void> {
   const { head } = answer
   const { res, sink } = exchange
-  const { ranges, boundary, bodyLength } = selection
+  const { ranges, boundary } = selection
+  // Only chunked framing has room for trailers, also when their body is whole already.
+  const isWhole = selection.status === head.status && exchange.req.httpVersionMinor > 0
+  const trailed = isWhole && answer.trailers !== undefined && answer.trailers.length > 0
+  const bodyLength = trailed ? null : selection.bodyLength
   let fields = answer.received
     ? [...answer.received, ...ownFields(exchange, answer)]
     : responseFields(head, cacheFields(exchange, answer))
   const contentType = fieldValue(head.fields, 'content-type')
   if (boundary) {
-    fields = withoutContentType(fields)
+    fields = without(fields, CONTENT_TYPE)
     fields.push('Content-Type', `multipart/byteranges; boundary=${boundary}`)
   }
+  // Of a response that was no part the field means nothing, but is passed on.
+  if (selection.status === 206) fields = without(fields, CONTENT_RANGE)
   fields.push(...selection.extra)
   const bodiless = exchange.method === 'HEAD' || selection.status === 204 || selection.status === 304
   if (bodyLength !== null && selection.status !== 204) fields.push('Content-Length', String(bodyLength))
@@ -167,7 +177,7 @@ export function sendHead(exchange: Exchange, result: string, status: number, fie
 
 /** Fields after the body (RFC 9110 section 6.5). */
 export function addTrailers({ res }: Exchange, trailers: FieldList): void {
-  const passed = endToEnd(trailers)
+  const passed = trailersToPass(trailers)
   const pairs: [string, string][] = []
   for (let i = 0; i < passed.length; i += 2) pairs.push([passed[i], passed[i + 1]])
   if (pairs.length > 0) res.addTrailers(pairs)
@@ -192,12 +202,4 @@ function cacheFields(exchange: Exchange, answer: Answer): CacheFields {
       key: exchange.shownKey,
     }),
   }
-}
-
-function withoutContentType(fields: FieldList): FieldList {
-  const kept: FieldList = []
-  for (let i = 0; i < fields.length; i += 2) {
-    if (fields[i].toLowerCase() !== 'content-type') kept.push(fields[i], fields[i + 1])
-  }
-  return kept
 }

@@ -23,6 +23,7 @@ export function sendWithRetries(
   function attempt(number: number) {
     counters.subrequests++
     return origin.send(request, {
+      interim: handler.interim,
       response(response, sender) {
         counters.originFailuresInARow = 0
         return handler.response(response, sender)

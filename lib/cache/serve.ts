@@ -116,7 +116,6 @@ function useOutcome(
       return useRevalidated(attempt, asked, { hit: false, fwd, fwdStatus: 304, collapsed }, outcome.head)
     case 'not-modified':
       if (!collapsed) answerNotModified(attempt.exchange, outcome.received, fwd)
-      attempt.alone = true
       return Promise.resolve(!collapsed)
     default:
       return collapsed ? useOthers(attempt, asked, fwd, outcome) : useFetched(attempt, asked, fwd, outcome)

@@ -74,6 +74,11 @@ function cacheFamilies(sources: Sources): Family[] {
       'Keys whose answers proved not cacheable',
       (c) => c.uncacheableAnswers,
     ),
+    counter(
+      'cache_variants_dropped_total',
+      'Stored variants that gave way because their key had too many',
+      (c) => c.variantsDropped,
+    ),
     counter('cache_slices_not_stored_total', 'Slices that no store took', (c) => c.slicesNotStored),
     {
       name: 'purge_requests_total',

@@ -27,6 +27,7 @@ const NEVER_NOMINATED: ReadonlySet<string> = new Set([
   'authorization',
   'cache-control',
   'cdn-cache-control',
+  'cdn-loop',
   'content-encoding',
   'content-length',
   'content-range',

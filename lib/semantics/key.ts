@@ -37,9 +37,9 @@ const ABSOLUTE_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^/?]*)(.*)$/is
 const FORBIDDEN = /[\x00-\x20\x7f#]/
 
 /**
- * Reads the request-target (RFC 9112 section 3.2). In absolute-form its authority wins over Host, and its
- * scheme must be that of the connection: a client may not choose under which scheme a response is stored. `*`
- * is for OPTIONS only. The path is not normalised: what is keyed is what is sent upstream.
+ * Reads the request-target (RFC 9112 section 3.2). In absolute-form its authority counts; a Host that differs from it is
+ * refused, since whoever reads the other one of the two would see another resource. Its scheme must be that of the
+ * connection: a client may not choose under which scheme a response is stored. `*` is for OPTIONS only. The path is not normalised: what is keyed is what is sent upstream.
  *
  * @param host value of the Host field, all its lines joined, so that two of them are refused
  * @param scheme `http` or `https`, as the client sees the connection
@@ -67,6 +67,7 @@ export function parseTarget(
     return refused('scheme of the request target is not that of the connection')
   const authority = normaliseAuthority(absolute[2], scheme)
   if (authority === undefined) return refused('invalid authority in the request target')
+  if (host !== undefined && named !== authority) return refused('Host differs from the request target')
   const path = absolute[3].startsWith('/') ? absolute[3] : `/${absolute[3]}`
   return { ok: true, scheme, authority, path }
 }

@@ -1,5 +1,5 @@
 import { endToEnd, fieldValue, fieldValues, listMembers } from './fields.ts'
-import { VIA } from './response-fields.ts'
+import { SELF, VIA } from './response-fields.ts'
 import type { FieldList } from './types.ts'
 
 export interface UpstreamRequest {
@@ -12,6 +12,8 @@ export interface UpstreamRequest {
   /** Scheme and host as the client used them; host '' when it named none. */
   scheme: string
   host: string
+  /** A token that no other proxy has. */
+  instance: string
   /** Lower-case names of further fields to leave out: {@link FILL_FIELDS} for a fill. */
   drop: ReadonlySet<string>
 }
@@ -84,17 +86,21 @@ export function upstreamFields(request: FieldList, upstream: UpstreamRequest): F
   const forwardedFor = upstream.trusted ? fieldValues(request, 'x-forwarded-for') : []
   fields.push('X-Forwarded-For', [...forwardedFor, upstream.clientAddress].join(', '))
   if (upstream.host !== '') fields.push('X-Forwarded-Host', upstream.host)
-  fields.push('X-Forwarded-Proto', upstream.scheme, 'Via', VIA)
+  fields.push('X-Forwarded-Proto', upstream.scheme, 'Via', VIA, 'CDN-Loop', loopMember(upstream.instance))
   return fields
 }
 
-/** How often a request may pass a proxy of our kind: more is a loop. Two or three in a row are a hierarchy. */
-const MAX_PASSES = 8
+/**
+ * Whether a request has come round to the proxy that sent it, by CDN-Loop (RFC 8586). Via alone cannot tell: two
+ * proxies of our kind in a row are a hierarchy.
+ */
+export function loops(request: FieldList, instance: string): boolean {
+  const loop = fieldValue(request, 'cdn-loop')
+  return loop !== undefined && listMembers(loop).includes(loopMember(instance))
+}
 
-/** Whether a request comes round again and again, by its Via (RFC 9110 section 7.6.3). */
-export function loops(request: FieldList): boolean {
-  const via = fieldValue(request, 'via')
-  return via !== undefined && listMembers(via).filter((member) => member === VIA).length >= MAX_PASSES
+function loopMember(instance: string): string {
+  return `${SELF}; id=${instance}`
 }
 
 function isTrustedOnly(name: string): boolean {

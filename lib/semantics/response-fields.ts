@@ -1,7 +1,7 @@
 import type { FieldList, Head } from './types.ts'
 
-/** Our name in Via, Cache-Status and Proxy-Status. */
-const SELF = 'slicestream'
+/** Our name in Via, CDN-Loop, Cache-Status and Proxy-Status. */
+export const SELF = 'slicestream'
 
 /** Protocol version of the message received, and our pseudonym (RFC 9110 section 7.6.3). */
 export const VIA = `1.1 ${SELF}`

@@ -1,4 +1,4 @@
-import { fieldValue, listMembers } from './fields.ts'
+import { fieldValue, hasField, listMembers } from './fields.ts'
 import type { ReceivedResponse } from './freshness.ts'
 import { confirms } from './head.ts'
 import type { FieldList, Head } from './types.ts'
@@ -36,7 +36,7 @@ export function conditionFor(
 ): Condition {
   if (selected !== undefined) {
     const stale = canValidate(selected) ? selected : null
-    const listed = stale === null ? [] : etagsIn(fieldValue(request, 'if-none-match') ?? '')
+    const listed = stale === null ? [] : clientEtags(request)
     const others = listed.filter((etag) => stale?.etag == null || !weakMatch(etag, stale.etag))
     return { stale, variants: [], clientEtags: others.slice(0, MAX_ETAGS) }
   }
@@ -75,6 +75,12 @@ export function confirmedBy(condition: Condition, response: ReceivedResponse): C
   }
   const matching = variants.filter((head) => head.etag === current)
   return matching.length === 0 ? undefined : { head: matching[matching.length - 1] }
+}
+
+/** What a client has; none where another of its conditions comes first (RFC 9110 section 13.2.2). */
+function clientEtags(request: FieldList): string[] {
+  if (hasField(request, 'if-match') || hasField(request, 'if-unmodified-since')) return []
+  return etagsIn(fieldValue(request, 'if-none-match') ?? '')
 }
 
 /** Whether a client asks for a content coding by name. Some origins give all codings of a resource one ETag. */

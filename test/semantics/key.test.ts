@@ -58,11 +58,12 @@ t.test('an invalid Host is refused in every form', async (t) => {
   }
 })
 
-t.test('the authority of absolute-form wins over Host', async (t) => {
-  const target = parseTarget('GET', 'HTTP://Other:80/x?y', 'host', 'http')
+t.test('absolute-form names the authority, and Host may not differ', async (t) => {
+  const target = parseTarget('GET', 'HTTP://Other:80/x?y', 'other', 'http')
   t.same(target, { ok: true, scheme: 'http', authority: 'other', path: '/x?y' })
   t.match(parseTarget('GET', 'http://h', undefined, 'http'), { authority: 'h', path: '/' })
   t.match(parseTarget('GET', 'http://h?q', 'h', 'http'), { authority: 'h', path: '/?q' })
+  t.match(parseTarget('GET', 'http://h/', 'other', 'http'), { ok: false, reason: /Host differs/ })
 })
 
 t.test('a client chooses neither the scheme nor credentials', async (t) => {

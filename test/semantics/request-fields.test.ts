@@ -1,6 +1,11 @@
 import t from 'tap'
 import { fieldValues, hasField } from '../../lib/semantics/fields.ts'
-import { FILL_FIELDS, type UpstreamRequest, upstreamFields } from '../../lib/semantics/request-fields.ts'
+import {
+  FILL_FIELDS,
+  loops,
+  type UpstreamRequest,
+  upstreamFields,
+} from '../../lib/semantics/request-fields.ts'
 import type { FieldList } from '../../lib/semantics/types.ts'
 
 function send(request: FieldList, upstream: Partial<UpstreamRequest> = {}): FieldList {
@@ -10,6 +15,7 @@ function send(request: FieldList, upstream: Partial<UpstreamRequest> = {}): Fiel
     trusted: false,
     scheme: 'https',
     host: 'site',
+    instance: 'i1',
   }
   return upstreamFields(request, { ...defaults, drop: new Set(), ...upstream })
 }
@@ -26,9 +32,19 @@ t.test('the request goes on with our Host, Via and X-Forwarded fields', async (t
       'https',
       'Via',
       '1.1 slicestream',
+      'CDN-Loop',
+      'slicestream; id=i1',
     ],
   ])
   t.notOk(hasField(send([], { host: '' }), 'x-forwarded-host'))
+})
+
+t.test('a request that comes round again is known by our own CDN-Loop member, and no other', async (t) => {
+  const sent = send(['CDN-Loop', 'other; id=i1'])
+  t.ok(loops(sent, 'i1'))
+  t.notOk(loops(sent, 'i2'), 'another proxy of our kind: a hierarchy')
+  t.notOk(loops(['Via', '1.1 slicestream, 1.1 slicestream', 'CDN-Loop', 'other; id=i1'], 'i1'))
+  t.ok(loops(['cdn-loop', 'a, slicestream; id=i1, b'], 'i1'))
 })
 
 t.test('Connection strips what the client sent, never what we add', async (t) => {

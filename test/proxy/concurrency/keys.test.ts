@@ -70,17 +70,22 @@ t.test(
   },
 )
 
-t.test('D38 the absolute form names the host; the Host field beside it is not believed', async (t) => {
+t.test('D38 the absolute form names the host; a Host field that says otherwise is refused', async (t) => {
   const origin = await echo(t)
   const proxy = await startProxy(t, { upstream: origin.url })
   const connection = await connect(proxy.url)
   t.teardown(() => connection.close())
-  const absolute = await connection.request('http://good.example/x?y', { headers: { Host: 'evil.example' } })
+  const absolute = await connection.request('http://good.example/x?y', {
+    headers: { Host: 'good.example:80' },
+  })
   t.equal(absolute.body.toString(), 'good.example /x?y')
   const plain = await connection.request('/x?y', { headers: { Host: 'good.example' } })
   t.equal(plain.header('x-cache'), 'HIT')
   const evil = await connection.request('/x?y', { headers: { Host: 'evil.example' } })
   t.equal(evil.body.toString(), 'evil.example /x?y')
+  const both = await connection.request('http://good.example/x?y', { headers: { Host: 'evil.example' } })
+  t.equal(both.status, 400)
+  t.equal(origin.requests.length, 2)
 })
 
 t.test('D38 what a client says by fields that are not in the key does not reach the origin', async (t) => {
