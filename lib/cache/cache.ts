@@ -217,7 +217,7 @@ export function createCache(options: CacheOptions): ProxyCache {
     const refusal = hosts.length > 1 ? 'more than one Host field' : parsed.ok ? undefined : parsed.reason
     if (refusal === undefined) return exchange
     res.shouldKeepAlive = false
-    sendError(exchange, 400, `400 ${refusal}`)
+    sendError(exchange, 400, `400 ${refusal}`, ['Proxy-Status', proxyStatus('http_request_error')])
     return undefined
   }
 
