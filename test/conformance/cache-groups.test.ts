@@ -292,3 +292,31 @@ t.test(
     t.match(answer.header('cache-status'), /^slicestream; fwd=stale; fwd-status=200/)
   },
 )
+
+t.test(
+  'RFC 9875: an invalidation and a response of one moment: it is asked for again',
+  { todo: 'it is kept' },
+  async (t) => {
+    const now = Date.now()
+    const realNow = Date.now
+    t.teardown(() => {
+      Date.now = realNow
+    })
+    const grouped = await start(t, { '/1': '"a"' })
+    Date.now = () => now + 10
+    await grouped.hits('/1')
+    await grouped.invalidate('"a"')
+    t.notOk(await grouped.hits('/1'), 'nobody knows which of the two came first')
+    Date.now = () => now + 11
+    await grouped.hits('/1')
+    t.ok(await grouped.hits('/1'))
+  },
+)
+
+t.test('RFC 9875: where hosts share a key they share the groups too', { todo: 'they do not' }, async (t) => {
+  const grouped = await start(t, { '/1': '"a"' }, { cacheKey: { includeHost: false } })
+  await grouped.hits('/1', 'a.example')
+  t.ok(await grouped.hits('/1', 'b.example'))
+  await grouped.invalidate('"a"', { host: 'b.example' })
+  t.notOk(await grouped.hits('/1', 'a.example'))
+})
