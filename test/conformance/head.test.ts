@@ -1,5 +1,7 @@
 import { type Behaviour, conform, date, type Fields, type OriginAnswer, type Step } from './behaviour.ts'
 
+/** What only the file tier holds. */
+const FILES = { l1: 0, l2: 64 * 1024 * 1024 }
 const BODY = 'the representation'
 const LAST_MODIFIED: Fields = ['Last-Modified', 'Thu, 01 Jan 2015 00:00:00 GMT']
 const STALE: Fields = ['Cache-Control', 'max-age=60', 'Age', 61]
@@ -13,7 +15,7 @@ const answered: Behaviour[] = [
       {
         from: 'cache',
         method: 'HEAD',
-        gets: { 'Content-Length': BODY.length, ETag: '"a"', 'X-A': 'b', Age: /^[01]$/ },
+        gets: { 'Content-Length': BODY.length, ETag: '"a"', 'X-A': 'b', Age: /^\d$/ },
       },
       { from: 'cache' },
     ],
@@ -151,7 +153,7 @@ const updating: Behaviour[] = [
     'its Age is taken over',
     ['ETag', '"a"'],
     { fields: [...FRESH, 'ETag', '"a"', 'Age', 100] },
-    { from: 'cache', gets: { Age: /^10[01]$/ } },
+    { from: 'cache', gets: { Age: /^10\d$/ } },
   ),
   after(
     'its Expires is taken over',
@@ -258,3 +260,5 @@ const invalidating: Behaviour[] = [
 conform('HEAD from and into the cache', answered)
 conform('HEAD freshens what GET stored (RFC 9111 4.3.5)', updating)
 conform('HEAD tells that what GET stored is no longer right (RFC 9111 4.3.5)', invalidating)
+conform('HEAD freshens, with files alone', updating, FILES)
+conform('HEAD tells, with files alone', invalidating, FILES)

@@ -1,6 +1,8 @@
 import { METHODS } from 'node:http'
 import { type Behaviour, conform, date, type Fields, type OriginAnswer, type Step } from './behaviour.ts'
 
+/** What only the file tier holds. */
+const FILES = { l1: 0, l2: 64 * 1024 * 1024 }
 const FRESH: Fields = ['Cache-Control', 'max-age=3600']
 
 // POST: RFC 9110 section 9.3.3, RFC 9111 section 3.
@@ -69,7 +71,7 @@ const posts: Behaviour[] = [
     name: 'its fields are stored, and Age is told',
     steps: [
       post({ fields: [...FRESH, 'Content-Location', '{path}', 'X-A', 'b', 'ETag', '"p"'] }),
-      { from: 'cache', bodyOf: 0, gets: { 'X-A': 'b', ETag: '"p"', Age: /^[01]$/, 'X-Cache': 'HIT' } },
+      { from: 'cache', bodyOf: 0, gets: { 'X-A': 'b', ETag: '"p"', Age: /^\d$/, 'X-Cache': 'HIT' } },
       { from: 'cache', request: ['If-None-Match', '"p"'], status: 304 },
     ],
   },
@@ -127,6 +129,44 @@ const posts: Behaviour[] = [
   postNotReused('a 201', { status: 201, fields: [...FRESH, 'Content-Location', '{path}'] }),
   postNotReused('a 404', { status: 404, fields: [...FRESH, 'Content-Location', '{path}'] }),
   postNotReused('with Vary: *', { fields: [...FRESH, 'Content-Location', '{path}', 'Vary', '*'] }),
+  {
+    name: 'the variant is that of the POST',
+    steps: [
+      post({ fields: [...FRESH, 'Content-Location', '{path}', 'Vary', 'X-V'] }, { request: ['X-V', '1'] }),
+      { from: 'cache', request: ['X-V', '1'], bodyOf: 0 },
+      { from: 'origin', request: ['X-V', '2'] },
+    ],
+  },
+  {
+    name: 'brought with credentials it is for others only where the response says so (RFC 9111 3.5)',
+    steps: [
+      post(
+        { fields: [...FRESH, 'Content-Location', '{path}'] },
+        { request: ['Authorization', 'Basic YTpi'] },
+      ),
+      { from: 'origin', origin: { fields: ['Cache-Control', 'no-store'] } },
+      post(
+        { fields: ['Cache-Control', 'public, max-age=60', 'Content-Location', '{path}'] },
+        { request: ['Authorization', 'Basic YTpi'] },
+      ),
+      { from: 'cache', bodyOf: 2 },
+    ],
+  },
+  {
+    name: 'no-store of the request (RFC 9111 5.2.1.5)',
+    steps: [
+      post({ fields: [...FRESH, 'Content-Location', '{path}'] }, { request: ['Cache-Control', 'no-store'] }),
+      { from: 'origin' },
+    ],
+  },
+  {
+    name: 'a large one is sent while it comes and stored in slices',
+    steps: [
+      post({ fields: [...FRESH, 'Content-Location', '{path}', 'ETag', '"p"'], body: 'p'.repeat(3_000_000) }),
+      { from: 'cache', bodyOf: 0 },
+      { from: 'proxy', request: ['Range', 'bytes=2999990-'], status: 206, gets: { 'Content-Length': 10 } },
+    ],
+  },
   ...['PUT', 'PATCH', 'DELETE'].map(
     (method): Behaviour => ({
       name: `${method} is never stored, whatever it says`,
@@ -342,5 +382,7 @@ locations.push({
 })
 
 conform('POST answers that a GET reuses (RFC 9110 9.3.3, RFC 9111 3)', posts)
+conform('POST answers, with files alone', posts, FILES)
 conform('invalidation (RFC 9111 4.4)', invalidation, { sliceSize: 65_536 })
+conform('invalidation, with files alone', invalidation, { sliceSize: 65_536, ...FILES })
 conform('invalidation by Location and Content-Location (RFC 9111 4.4)', locations)

@@ -237,9 +237,10 @@ const answering: Behaviour[] = [
       },
     ),
   ),
-  reused('without Last-Modified its Date does not count: 200', [...FRESH, 'Date', date(-10)], {
-    request: ['If-Modified-Since', 'Thu, 01 Jan 2015 00:00:00 GMT'],
-    status: 200,
+  reused('without Last-Modified its Date counts, later: 200', FRESH, { request: since(STAMP), status: 200 }),
+  reused('without Last-Modified its Date counts, earlier: 304', [...FRESH, 'Date', date(-10)], {
+    request: ['If-Modified-Since', date(-5)],
+    status: 304,
   }),
   {
     name: 'a 304 carries the fields that a 200 would have (RFC 9110 15.4.5)',
@@ -428,3 +429,4 @@ const combined: Behaviour[] = [
 conform('validating what is stored (RFC 9111 4.3.1)', asking)
 conform('conditions answered from the cache (RFC 9111 4.3.2)', answering)
 conform('conditions of the client and ours (RFC 9111 4.3.1)', combined)
+conform('conditions of the client and ours, with files alone', combined, { l1: 0, l2: 64 * 1024 * 1024 })
