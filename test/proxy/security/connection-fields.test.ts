@@ -25,6 +25,7 @@ for (const name of NOT_TO_BE_REMOVED) {
       const headers = {
         Connection: nomination,
         Authorization: 'Basic eDp5',
+        Via: '1.0 front',
         Cookie: 'a=1',
         'Cache-Control': 'no-store',
       }
@@ -34,6 +35,11 @@ for (const name of NOT_TO_BE_REMOVED) {
         headers: { ...headers, 'Content-Type': 'text/plain' },
       })
       t.type(origin.requests.at(-1)!.header(name), 'string', nomination)
+      t.equal(
+        origin.requests.at(-1)!.header('via'),
+        '1.0 front, 1.1 slicestream',
+        'nor what others wrote there',
+      )
     }
   })
 }
