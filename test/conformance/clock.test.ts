@@ -58,6 +58,12 @@ const versions =
   (request, exchange) =>
     exchange.respond({ fields: fields(), body: `version ${request.connection}.${request.turn}` })
 
+/** Found in the cache, of no age to speak of (and never of a negative one). */
+function isFreshHit(t: Test, { xCache, age }: { xCache: string; age: number | null }, what = 'a fresh hit') {
+  t.equal(xCache, 'HIT', what)
+  t.ok(age !== null && age >= 0 && age <= 2, `${what}: Age ${age}`)
+}
+
 const isAbout = (t: Test, value: number | null, expected: number, what: string) =>
   t.ok(value !== null && Math.abs(value - expected) <= 2, `${what}: ${value}, about ${expected}`)
 
@@ -151,7 +157,7 @@ t.test('C28 the clock jumps an hour ahead: what is stored is stale, and asked fo
   await ask()
   clock.set(3600)
   t.match(await ask(), { xCache: 'REVALIDATED', body: 'the body' })
-  t.match(await ask(), { xCache: 'HIT', age: 0 })
+  isFreshHit(t, await ask())
   t.equal(origin.requests.length, 2)
 })
 
@@ -168,7 +174,7 @@ t.test(
     const back = await ask()
     t.match(back, { xCache: 'REVALIDATED', body: 'the body' }, 'nobody knows how long it has been there')
     t.equal(origin.requests[1].header('if-none-match'), '"a"')
-    t.match(await ask(), { xCache: 'HIT', age: 0 }, 'by the new time it is fresh')
+    isFreshHit(t, await ask(), 'by the new time it is fresh')
     t.equal(origin.requests.length, 2)
     clock.set(-3590)
     isAbout(t, (await ask()).age, 10, 'Age')
@@ -184,7 +190,7 @@ t.test('C28 a clock that is corrected by less than a second changes nothing', as
   )
   await ask()
   clock.set(-0.9)
-  t.match(await ask(), { xCache: 'HIT', age: 0 })
+  isFreshHit(t, await ask())
   t.equal(origin.requests.length, 1)
 })
 

@@ -68,7 +68,7 @@ t.test('C29 stale-while-revalidate: nobody waits for an origin that takes long',
   const after = await get(url)
   t.equal(after.body.toString(), 'young')
   t.equal(after.header('x-cache'), 'HIT')
-  t.equal(after.header('age'), '0')
+  t.match(after.header('age'), /^\d$/, 'counted anew')
   t.equal(origin.requests.length, 2)
 })
 
@@ -82,7 +82,7 @@ t.test('RFC 5861 section 3: a refresh that is answered 304 makes the stored one 
   t.match(after, { status: 200 })
   t.equal(after.body.toString(), 'old')
   t.equal(after.header('x-cache'), 'HIT')
-  t.equal(after.header('age'), '0')
+  t.match(after.header('age'), /^\d$/, 'counted anew')
   t.equal(after.header('x-new'), '1')
   t.equal(origin.requests.length, 2)
 })
