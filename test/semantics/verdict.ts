@@ -1,4 +1,4 @@
-import { decide } from '../../lib/semantics/decide.ts'
+import { type Decision, decide } from '../../lib/semantics/decide.ts'
 import type { CachingOptions, ReceivedResponse } from '../../lib/semantics/freshness.ts'
 import { createHead } from '../../lib/semantics/head.ts'
 import { policyOf } from '../../lib/semantics/policy.ts'
@@ -7,9 +7,8 @@ import type { FieldList, Head } from '../../lib/semantics/types.ts'
 import { selectHead } from '../../lib/semantics/vary.ts'
 import { OPTIONS } from './heads.ts'
 
-/** What may be done for a request with what is stored, from the least to the most. `fetch`: nothing that helps. */
-export const USES = ['fetch', 'revalidate', 'stale-while-revalidate', 'stale', 'fresh'] as const
-export type Use = (typeof USES)[number]
+/** What may be done for a request with what is stored. `fetch`: nothing that helps. */
+export type Use = Decision | 'fetch'
 
 /** The head of the response to a GET with these fields, 1000 bytes long; null when it is not stored. */
 export function storedHead(
