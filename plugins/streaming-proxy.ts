@@ -121,10 +121,10 @@ function checkOptions({ upstream, sliceSize = MIN_SLICE }: StreamingProxyOptions
   }
 }
 
-function accessLine({ req, res, result, ttfb, duration, bytes, aborted }: Finished) {
+function accessLine({ req, remoteAddress, res, result, ttfb, duration, bytes, aborted }: Finished) {
   return {
     msg: 'access',
-    remoteAddress: req.socket.remoteAddress,
+    remoteAddress,
     method: req.method,
     url: req.url,
     status: res.statusCode,

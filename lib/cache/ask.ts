@@ -62,7 +62,7 @@ export async function ask(
   plan: FetchPlan,
   alone: boolean,
 ): Promise<Asked> {
-  const variant = variantGuess(heads, exchange.fields)
+  const variant = variantGuess(heads, exchange)
   const running = alone ? undefined : resource.headFetches.get(variant)
   if (running) {
     context.counters.coalesced++
@@ -100,7 +100,7 @@ export function refreshBehind(
   heads: readonly Head[],
   stale: Head,
 ): void {
-  const variant = variantGuess(heads, exchange.fields)
+  const variant = variantGuess(heads, exchange)
   if (resource.headFetches.has(variant)) return
   // Always by GET: the answer to a HEAD would refresh nothing.
   const plan = { range: null, stale, condition: conditionFor(stale, [], []), awaited: false }

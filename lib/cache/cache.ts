@@ -7,12 +7,14 @@ import { LRUCache } from 'lru-cache'
 import { fieldValue, fieldValues } from '../semantics/fields.ts'
 import type { SetCookiePolicy } from '../semantics/freshness.ts'
 import { type CacheKeyOptions, cacheKey, normalisedPath, parseTarget } from '../semantics/key.ts'
-import { loops, upstreamFields } from '../semantics/request-fields.ts'
+import { FILL_FIELDS, loops, upstreamFields } from '../semantics/request-fields.ts'
 import { proxyStatus } from '../semantics/response-fields.ts'
+import type { FieldList } from '../semantics/types.ts'
 import { createFillMemory } from '../slices/fill-memory.ts'
 import type { MemoryStore } from '../stores/memory.ts'
 import type { SliceStore } from '../stores/store.ts'
 import { createTieredStore } from '../stores/tiered.ts'
+import { STEPS, uniqueNow } from '../upstream/clock.ts'
 import type { Origin, OriginOptions } from '../upstream/origin.ts'
 import { createRetryBudget } from '../upstream/retry.ts'
 import type { Context, Exchange } from './context.ts'
@@ -72,6 +74,7 @@ export interface CacheOptions {
 /** What is known of a request when its response has ended, for an access log. */
 export interface Finished {
   req: IncomingMessage
+  remoteAddress: string | undefined
   res: ServerResponse
   /** X-Cache. */
   result: string
@@ -108,7 +111,6 @@ export function createCache(options: CacheOptions): ProxyCache {
   const { origin } = options
   const trusted = createTrustCheck(options.trustedProxies)
   const instance = randomBytes(8).toString('hex')
-  let lastGeneration = 0
 
   const context: Context = {
     sliceSize: options.sliceSize,
@@ -121,7 +123,7 @@ export function createCache(options: CacheOptions): ProxyCache {
     counters,
     budget: createRetryBudget(),
     memory: createFillMemory(Math.max(FILL_MEMORY, options.l1Bytes * FILL_MEMORY_SHARE)),
-    groups: createGroups(),
+    groups: createGroups(options.key.includeHost),
     stores: caching,
     uncacheable: new LRUCache({
       max: UNCACHEABLE_KEYS,
@@ -129,16 +131,17 @@ export function createCache(options: CacheOptions): ProxyCache {
       maxSize: UNCACHEABLE_KEYS * 200,
       sizeCalculation: (_, key) => key.length,
     }),
-    // Unique across restarts, and a safe integer until the year 2039 at 4096 a millisecond.
-    nextGeneration: () => (lastGeneration = Math.max(lastGeneration + 1, Date.now() * 4096)),
+    // Unique across restarts, and a whole number.
+    nextGeneration: () => uniqueNow() * STEPS,
+    instance,
     keyOf: (target) => cacheKey(target, options.key),
     upstreamFields: (exchange, drop) => {
-      const { req, target } = exchange
+      const { socket, target } = exchange
       const authority = target.authority
       return upstreamFields(exchange.fields, {
         hostHeader: options.hostHeader === 'client' && authority !== '' ? authority : origin.url.host,
-        clientAddress: req.socket.remoteAddress ?? '',
-        trusted: trusted(req.socket.remoteAddress),
+        clientAddress: socket.remoteAddress ?? '',
+        trusted: trusted(socket.remoteAddress),
         scheme: target.scheme,
         host: authority,
         instance,
@@ -167,7 +170,9 @@ export function createCache(options: CacheOptions): ProxyCache {
     onFinished: ((finished: Finished) => void) | undefined,
   ): Exchange | undefined {
     const startedAt = performance.now()
-    const bytesBefore = req.socket.bytesWritten
+    // Node takes it from a request whose body was read to the end.
+    const { socket } = req
+    const bytesBefore = socket.bytesWritten
     let ttfb = -1
     counters.requests++
     counters.requestsNow++
@@ -176,8 +181,10 @@ export function createCache(options: CacheOptions): ProxyCache {
     const parsed = parseTarget(req.method!, req.url!, hosts[0], schemeOf(req))
     const target = parsed.ok ? parsed : { scheme: 'http', authority: '', path: '/' }
     const key = cacheKey(target, options.key)
+    let forwarded: FieldList | undefined
     const exchange: Exchange = {
       req,
+      socket,
       res,
       method: req.method!,
       fields,
@@ -187,6 +194,9 @@ export function createCache(options: CacheOptions): ProxyCache {
       // Only what is not in memory asks for it: globs are too dear for every hit.
       get sliceable() {
         return sliceable(target.path)
+      },
+      get forwarded() {
+        return (forwarded ??= context.upstreamFields(exchange, FILL_FIELDS))
       },
       sink: createSink(res, counters),
       subrequests: 0,
@@ -205,11 +215,12 @@ export function createCache(options: CacheOptions): ProxyCache {
       if (aborted && !exchange.wasCut) counters.clientAborts++
       onFinished?.({
         req,
+        remoteAddress: socket.remoteAddress,
         res,
         result: exchange.result,
         ttfb,
         duration: performance.now() - startedAt,
-        bytes: req.socket.bytesWritten - bytesBefore,
+        bytes: socket.bytesWritten - bytesBefore,
         aborted,
       })
     })

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { LRUCache } from 'lru-cache'
 import type { CachingOptions } from '../semantics/freshness.ts'
 import type { Target } from '../semantics/key.ts'
@@ -30,6 +31,8 @@ export interface Context {
   /** Keys whose answers lately proved not cacheable: their requests do not wait for each other. */
   readonly uncacheable: LRUCache<string, true>
   nextGeneration(): number
+  /** A token of this proxy, by which it knows its own requests. */
+  readonly instance: string
   keyOf(target: Target): string
   /** The fields of a request as the origin gets them. */
   upstreamFields(exchange: Exchange, drop: ReadonlySet<string>): FieldList
@@ -41,9 +44,12 @@ export const MAX_FAILURES = 2
 /** One client request and its response. */
 export interface Exchange {
   readonly req: IncomingMessage
+  readonly socket: Socket
   readonly res: ServerResponse
   readonly method: string
   readonly fields: FieldList
+  /** The fields that a fill for this request is asked with: by these the origin selects, and so do we. */
+  readonly forwarded: FieldList
   readonly target: Target
   readonly key: string
   /** The cache key where clients may see it in Cache-Status, undefined where not. */

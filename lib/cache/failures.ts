@@ -55,10 +55,10 @@ export function sendError(
  * closed connection tells; an HTTP/1.0 client, which may have neither, is told by a reset.
  */
 export function cut(context: Context, exchange: Exchange): void {
-  const { req } = exchange
+  const { req, socket } = exchange
   exchange.wasCut = true
   context.counters.abortedResponses++
-  if (req.httpVersionMinor === 0) req.socket.resetAndDestroy()
+  if (req.httpVersionMinor === 0) socket.resetAndDestroy()
   // Not res.destroy(): of a pipelined response whose turn has not come Node forgets it, and sends the part as if more followed.
-  else req.socket.destroy()
+  else socket.destroy()
 }

@@ -1,10 +1,9 @@
 import { ageAt } from '../semantics/freshness.ts'
 import { cacheStatus, responseFields } from '../semantics/response-fields.ts'
 import type { FieldList } from '../semantics/types.ts'
-import { selectHead } from '../semantics/vary.ts'
 import type { Context, Exchange } from './context.ts'
 import { sendHead } from './respond.ts'
-import { decideFor } from './reuse.ts'
+import { decideFor, selectFor } from './reuse.ts'
 
 /** Fields that need the full path: they select a part, set a condition or restrict what may be reused. */
 const NEEDS_MORE: ReadonlySet<string> = new Set([
@@ -29,7 +28,7 @@ export function serveFromMemory(context: Context, exchange: Exchange): boolean {
   if (exchange.method !== 'GET' || resources.peek(key) || needsMore(fields)) return false
   const heads = store.l1Heads(key)
   if (!heads) return false
-  const head = selectHead(heads, fields)
+  const head = selectFor(exchange, heads)
   if (!head || head.sliceSize !== sliceSize || head.length === null || head.length > sliceSize) return false
   const now = Date.now()
   if (decideFor(context, exchange, head, now) !== 'fresh') return false

@@ -2,7 +2,6 @@ import { endToEnd, fieldValue, hasField, without } from '../semantics/fields.ts'
 import { createHead, describes, freshen, outdated } from '../semantics/head.ts'
 import { type Policy, policyOf } from '../semantics/policy.ts'
 import { parseRangeSpec } from '../semantics/ranges.ts'
-import { FILL_FIELDS } from '../semantics/request-fields.ts'
 import { storable } from '../semantics/storable.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
 import {
@@ -12,7 +11,7 @@ import {
   isConditional,
   UNCONDITIONAL,
 } from '../semantics/validation.ts'
-import { selectHead, selectionOf } from '../semantics/vary.ts'
+import { selectionOf } from '../semantics/vary.ts'
 import type { Fill } from '../slices/fill.ts'
 import { type AskedRange, type Extent, extentOf, rangeField } from '../upstream/extent.ts'
 import { WrongAnswer } from '../upstream/failure.ts'
@@ -22,7 +21,7 @@ import { countingHandler, passingFill, storingFill } from './fills.ts'
 import { keepFreshened } from './freshening.ts'
 import { relayInterim } from './interim.ts'
 import type { Resource } from './resource.ts'
-import { standsIn } from './reuse.ts'
+import { selectFor, standsIn } from './reuse.ts'
 import { sendWithRetries } from './send.ts'
 
 /** Response fields that depend on what part of the representation the client gets. */
@@ -74,8 +73,9 @@ export interface Fetch {
 /** Asks the origin what a key is. Decisions are made as the response head arrives; the body becomes a fill. */
 export function fetchHead(context: Context, resource: Resource, exchange: Exchange, plan: FetchPlan): Fetch {
   const { counters, resources, sliceSize, caching } = context
-  const { method, fields } = exchange
+  const { method, fields, forwarded } = exchange
   const request = { method, fields }
+  const selecting = { fields: forwarded }
   const { epoch } = resource
   const { promise: outcome, resolve } = Promise.withResolvers<FetchOutcome>()
   let letGo: (() => void) | null = null
@@ -87,7 +87,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
       {
         method,
         path: exchange.target.path,
-        fields: askFields(context, exchange, next),
+        fields: askFields(exchange, next),
         body: null,
         cause: exchange.req,
       },
@@ -134,10 +134,10 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
     const confirmation = confirmedBy(condition, response)
     if (!confirmation) return false
     if ('head' in confirmation) {
-      const { head, policy } = freshen(confirmation.head, response, request, caching)
+      const { head, policy } = freshen(confirmation.head, response, selecting, caching)
       counters.revalidated++
       // Found to be what another variant's request gets: from now on it is this one's too, with the same slices.
-      if (condition.stale === null) Object.assign(head, selectionOf(head.fields, fields))
+      if (condition.stale === null) Object.assign(head, selectionOf(head.fields, forwarded))
       keepFreshened(context, resource, epoch, fields, confirmation.head, head, policy)
       resolve({ kind: 'revalidated', head, status: 304 })
     } else {
@@ -151,9 +151,9 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
   function compareStored(response: UpstreamResponse): void {
     if (resource.epoch !== epoch || ![200, 404, 410].includes(response.status)) return
     for (const head of resource.heads ?? []) {
-      if (selectHead([head], fields) === undefined || head.length === null) continue
+      if (selectFor(exchange, [head]) === undefined || head.length === null) continue
       if (response.status === 200 && describes(head, response)) {
-        const fresh = freshen(head, response, request, caching)
+        const fresh = freshen(head, response, selecting, caching)
         keepFreshened(context, resource, epoch, fields, head, fresh.head, fresh.policy)
       } else {
         resources.publish(resource, outdated(head), true)
@@ -167,7 +167,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
       key: resource.key,
       generation: context.nextGeneration(),
       sliceSize,
-      request,
+      request: selecting,
       response,
       policy,
       length: extent.length,
@@ -210,11 +210,9 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
   }
 }
 
-function askFields(context: Context, exchange: Exchange, plan: FetchPlan): FieldList {
-  const fields = context.upstreamFields(exchange, FILL_FIELDS)
-  if (plan.range) fields.push('Range', rangeField(plan.range))
-  fields.push(...conditionFields(plan.condition))
-  return fields
+function askFields(exchange: Exchange, plan: FetchPlan): FieldList {
+  const range = plan.range ? ['Range', rangeField(plan.range)] : []
+  return [...exchange.forwarded, ...range, ...conditionFields(plan.condition)]
 }
 
 /** Whether the origin's answer to the first range of a request answers the request. */

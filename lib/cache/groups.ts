@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Target } from '../semantics/key.ts'
 import type { Head } from '../semantics/types.ts'
+import { uniqueNow } from '../upstream/clock.ts'
 
 /** Invalidations that are remembered one by one. */
 const MAX_INVALIDATIONS = 10_000
@@ -16,9 +17,11 @@ export interface Groups {
 /**
  * An invalidation that is no longer remembered counts for every group, and so does the time before this process began,
  * of which nothing is known: what is older is validated once, not lost.
+ *
+ * @param includeHost whether hosts have responses of their own; otherwise they share their groups too
  */
-export function createGroups(): Groups {
-  let forgotten = Date.now()
+export function createGroups(includeHost: boolean): Groups {
+  let forgotten = uniqueNow()
   const invalidated = new LRUCache<string, number>({
     max: MAX_INVALIDATIONS,
     dispose(time, _, reason) {
@@ -28,7 +31,7 @@ export function createGroups(): Groups {
 
   return {
     invalidate(origin, names) {
-      for (const name of names) invalidated.set(groupKey(origin, name), Date.now())
+      for (const name of names) invalidated.set(groupKey(origin, name), uniqueNow())
     },
 
     areInvalidated(origin, head) {
@@ -39,8 +42,8 @@ export function createGroups(): Groups {
       })
     },
   }
-}
 
-function groupKey({ scheme, authority }: Target, name: string): string {
-  return JSON.stringify([scheme, authority, name])
+  function groupKey({ scheme, authority }: Target, name: string): string {
+    return JSON.stringify([scheme, includeHost ? authority : '', name])
+  }
 }

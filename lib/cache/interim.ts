@@ -9,6 +9,8 @@ import type { Exchange } from './context.ts'
 export function relayInterim({ req, res, sink }: Exchange, status: number, fields: FieldList): void {
   const known = status > 101 && status < 200
   if (!known || req.httpVersionMinor === 0 || res.headersSent || sink.gone) return
+  // Of a pipelined request whose turn has not come Node would write it behind the head of the answer.
+  if (!res.socket) return
   const passed = endToEnd(fields)
   try {
     // Node before 26 knows these two only.

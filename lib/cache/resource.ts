@@ -221,8 +221,8 @@ function isKnown(resource: Resource, generation: number): boolean {
 }
 
 /** Names the variant that a request will probably get, by what the newest stored head varies on. */
-export function variantGuess(heads: readonly Head[], request: FieldList): string {
+export function variantGuess(heads: readonly Head[], request: { readonly forwarded: FieldList }): string {
   const newest = heads.at(-1)
   if (!newest || newest.vary.length === 0) return ''
-  return variantKey({ vary: newest.vary, varyValues: selectingValues(newest.vary, request) })
+  return variantKey({ vary: newest.vary, varyValues: selectingValues(newest.vary, request.forwarded) })
 }

@@ -1,20 +1,45 @@
 import { type Decision, decide, staleOnError } from '../semantics/decide.ts'
-import type { Head } from '../semantics/types.ts'
+import type { ForwardReason } from '../semantics/response-fields.ts'
+import type { FieldList, Head } from '../semantics/types.ts'
+import { selectHead } from '../semantics/vary.ts'
 import type { Context, Exchange } from './context.ts'
 
+const NO_FIELDS: FieldList = []
+
+/** The stored response that a request selects, by the fields with which the origin would select. */
+export function selectFor(exchange: Exchange, heads: readonly Head[]): Head | undefined {
+  for (const { vary } of heads) if (vary.length > 0) return selectHead(heads, exchange.forwarded)
+  return selectHead(heads, NO_FIELDS)
+}
+
 /** What a request may do with a stored response: what `decide` says, unless one of its groups was invalidated. */
-export function decideFor({ groups }: Context, exchange: Exchange, head: Head, now: number): Decision {
-  if (head.groups.length > 0 && groups.areInvalidated(exchange.target, head)) return 'revalidate'
-  return decide(head, exchange.fields, now)
+export function decideFor(context: Context, exchange: Exchange, head: Head, now: number): Decision {
+  return isInvalidated(context, exchange, head) ? 'revalidate' : decide(head, exchange.fields, now)
 }
 
 /** Whether a stored response stands in for an origin that failed. */
 export function standsIn(
-  { groups }: Context,
+  context: Context,
   exchange: Exchange,
   head: Head,
   failure: 'disconnected' | number,
 ): boolean {
-  if (head.groups.length > 0 && groups.areInvalidated(exchange.target, head)) return false
+  if (isInvalidated(context, exchange, head)) return false
   return staleOnError(head, exchange.fields, Date.now(), failure)
+}
+
+/** Why the origin is asked (RFC 9211 section 2.2). @param head what the request selected */
+export function whyForwarded(
+  context: Context,
+  exchange: Exchange,
+  heads: readonly Head[],
+  head: Head | undefined,
+): ForwardReason {
+  if (head === undefined) return heads.length === 0 ? 'uri-miss' : 'vary-miss'
+  const isFresh = !isInvalidated(context, exchange, head) && decide(head, NO_FIELDS, Date.now()) === 'fresh'
+  return isFresh ? 'request' : 'stale'
+}
+
+function isInvalidated({ groups }: Context, { target }: Exchange, head: Head): boolean {
+  return head.groups.length > 0 && groups.areInvalidated(target, head)
 }

@@ -2,7 +2,6 @@ import { onlyIfCached, requestIsNoStore } from '../semantics/decide.ts'
 import { hasField } from '../semantics/fields.ts'
 import type { CacheStatusInput, ForwardReason } from '../semantics/response-fields.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
-import { selectHead } from '../semantics/vary.ts'
 import { WrongAnswer } from '../upstream/failure.ts'
 import { type Asked, ask, planFetch, refreshBehind } from './ask.ts'
 import { type Context, type Exchange, MAX_FAILURES } from './context.ts'
@@ -11,7 +10,7 @@ import type { Fetched, FetchOutcome } from './fetch.ts'
 import { pass } from './pass.ts'
 import type { Resource } from './resource.ts'
 import { type Answer, answerNotModified } from './respond.ts'
-import { decideFor, standsIn } from './reuse.ts'
+import { decideFor, selectFor, standsIn, whyForwarded } from './reuse.ts'
 import { serveFetched } from './serve-fetched.ts'
 import { type How, type Served, serveStored } from './serve-stored.ts'
 import { RepresentationChanged } from './slice-transfers.ts'
@@ -55,7 +54,7 @@ async function takeTurn(attempt: Attempt): Promise<boolean> {
   const { context, resource, exchange } = attempt
   const { fields } = exchange
   const heads = usable(context, await context.resources.heads(resource))
-  const head = selectHead(heads, fields)
+  const head = selectFor(exchange, heads)
   if (head && head !== attempt.incomplete) {
     const served = await reuse(attempt, heads, head)
     if (served !== 'alone') return served === 'done'
@@ -73,7 +72,10 @@ async function takeTurn(attempt: Attempt): Promise<boolean> {
   const plan = planFetch(context, exchange, stale, head ? [] : offered)
   const asked = await ask(context, resource, exchange, heads, plan, attempt.alone)
   try {
-    return exchange.sink.gone || (await useOutcome(attempt, asked, whyForwarded(heads, head), stale))
+    return (
+      exchange.sink.gone ||
+      (await useOutcome(attempt, asked, whyForwarded(context, exchange, heads, head), stale))
+    )
   } catch (error) {
     if (error instanceof RepresentationChanged && !exchange.res.headersSent) return false
     throw error
@@ -162,7 +164,7 @@ async function useRevalidated(
   const served = await serveStored(context, resource, exchange, head, { result: 'REVALIDATED', status })
   if (served === 'alone') {
     attempt.alone = true
-    attempt.incomplete = selectHead(usable(context, await context.resources.heads(resource)), exchange.fields)
+    attempt.incomplete = selectFor(exchange, usable(context, await context.resources.heads(resource)))
   }
   return served === 'done'
 }
@@ -175,12 +177,11 @@ async function useOthers(
   { kind, head }: FetchOutcome & Fetched,
 ): Promise<boolean> {
   const { context, resource, exchange } = attempt
-  const { fields } = exchange
   if (kind !== 'stored') {
     attempt.alone = true
   } else if (!isForUs(attempt, head)) {
     // Of another variant: now that it is known what varies, those who want ours can wait for each other.
-    attempt.alone = attempt.turn > 0 || selectHead([head], fields) !== undefined
+    attempt.alone = attempt.turn > 0 || selectFor(exchange, [head]) !== undefined
   } else {
     const how: How = { result: 'HIT', status: { hit: false, fwd, collapsed: true } }
     const served = await serveStored(context, resource, exchange, head, how, leave)
@@ -224,14 +225,8 @@ function usable(context: Context, heads: readonly Head[]): readonly Head[] {
 
 /** Whether what another request brought answers this one: it is of the same variant, and as fresh as we want it. */
 function isForUs({ context, exchange }: Attempt, head: Head): boolean {
-  const isSelected = selectHead([head], exchange.fields) !== undefined
+  const isSelected = selectFor(exchange, [head]) !== undefined
   return isSelected && decideFor(context, exchange, head, Date.now()) !== 'revalidate'
-}
-
-/** Why the origin is asked (RFC 9211 section 2.2). @param head what the request selected */
-function whyForwarded(heads: readonly Head[], head: Head | undefined): ForwardReason {
-  if (head === undefined) return heads.length === 0 ? 'uri-miss' : 'vary-miss'
-  return head.noCache || Date.now() >= head.freshUntil ? 'stale' : 'request'
 }
 
 function hasConditions(fields: FieldList): boolean {

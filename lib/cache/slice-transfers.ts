@@ -154,7 +154,7 @@ export function openTransfer(
     const current = resource.heads?.find((known) => variantKey(known) === variantKey(head))
     if (current?.generation !== head.generation || !isStrongEtag(head.etag)) return
     const { fields } = exchange
-    const fresh = freshen(current, response, { fields }, context.caching)
+    const fresh = freshen(current, response, { fields: exchange.forwarded }, context.caching)
     if (fresh.head.date <= current.date) return
     keepFreshened(context, resource, epoch, fields, current, fresh.head, fresh.policy)
   }

@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { fieldValue, fieldValues } from '../semantics/fields.ts'
 import { parseTarget } from '../semantics/key.ts'
+import { loops } from '../semantics/request-fields.ts'
+import { proxyStatus } from '../semantics/response-fields.ts'
 import type { FieldList } from '../semantics/types.ts'
 import { describeFailure } from '../upstream/failure.ts'
 import type { OriginOptions } from '../upstream/origin.ts'
@@ -42,9 +44,15 @@ export function forwardUpgrade(
   socket.on('error', () => socket.destroy())
   if (!parsed.ok)
     return void socket.end(`HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n${parsed.reason}\n`)
+  if (loops(req.rawHeaders, context.instance)) {
+    const status = proxyStatus('proxy_loop_detected')
+    return void socket.end(
+      `HTTP/1.1 508 Loop Detected\r\nConnection: close\r\nProxy-Status: ${status}\r\n\r\n`,
+    )
+  }
 
   const fields = context.upstreamFields(
-    { req, fields: req.rawHeaders, target: parsed } as unknown as Exchange,
+    { req, socket: req.socket, fields: req.rawHeaders, target: parsed } as unknown as Exchange,
     NOTHING,
   )
   // Node before 24.9 cannot be told to treat it as an ordinary request.

@@ -99,12 +99,16 @@ export function freshen(
   request: { fields: FieldList },
   options: CachingOptions,
 ): { head: Head; policy: Policy } {
+  const news = endToEnd(response.fields)
   const replaced = new Set<string>()
-  for (let i = 0; i < response.fields.length; i += 2) replaced.add(response.fields[i].toLowerCase())
+  for (let i = 0; i < news.length; i += 2) replaced.add(news[i].toLowerCase())
   for (const name of NOT_FRESHENED) replaced.delete(name)
-  const kept = without(head.fields, replaced)
-  const policy = policyOf([...kept, ...response.fields], options.targets)
-  const fields = [...kept, ...without(storedFields(response, policy, options), NOT_FRESHENED)]
+  const policy = policyOf([...without(head.fields, replaced), ...news], options.targets)
+  for (const name of listedFields(policy)) replaced.add(name)
+  const fields = [
+    ...without(head.fields, replaced),
+    ...without(storedFields(response, policy, options), NOT_FRESHENED),
+  ]
 
   const age = fieldValue(response.fields, 'age')
   const aged = age === undefined ? fields : [...fields, 'Age', age]
@@ -125,19 +129,19 @@ export function outdated(head: Head): Head {
   return { ...head, freshUntil: 0, staleIfErrorUntil: 0, staleWhileRevalidateUntil: 0, mustRevalidate: true }
 }
 
-function storedFields(
-  response: ReceivedResponse,
-  { directives }: Policy,
-  options: CachingOptions,
-): FieldList {
+/** Fields for one client, or never to be used unvalidated (RFC 9111 sections 5.2.2.7 and 5.2.2.4). */
+function listedFields({ directives }: Policy): string[] {
+  return [directives.private, directives.noCache].flatMap((scope) =>
+    typeof scope === 'boolean' ? [] : scope,
+  )
+}
+
+function storedFields(response: ReceivedResponse, policy: Policy, options: CachingOptions): FieldList {
   const dropped = new Set(NOT_STORED)
   // Of a part; in any other response the field has no meaning and is passed on like any other.
   if (response.status === 206) dropped.add('content-range')
   if (options.setCookie === 'strip') dropped.add('set-cookie').add('set-cookie2')
-  // Fields for one client, or never to be used unvalidated (RFC 9111 sections 5.2.2.7 and 5.2.2.4).
-  for (const scope of [directives.private, directives.noCache]) {
-    if (typeof scope !== 'boolean') for (const name of scope) dropped.add(name)
-  }
+  for (const name of listedFields(policy)) dropped.add(name)
   const date = parseHttpDate(fieldValue(response.fields, 'date') ?? '')
   if (date === undefined) dropped.add('date')
   const fields = without(endToEnd(response.fields), dropped)

@@ -43,6 +43,7 @@ const TRUSTED_ONLY: ReadonlySet<string> = new Set([
   'fastly-client-ip',
   'forwarded',
   'front-end-https',
+  'proxy',
   'true-client-ip',
   'x-client-ip',
   'x-cluster-client-ip',

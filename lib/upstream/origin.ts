@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { type Dispatcher, Pool } from 'undici'
 import type { FieldList } from '../semantics/types.ts'
+import { uniqueNow } from './clock.ts'
 import { createResetWatch, type ResetWatch } from './resets.ts'
 
 export interface OriginOptions {
@@ -120,7 +121,7 @@ function createExchange(
   handler: Dispatcher.DispatchHandler
   transfer: Transfer
 } {
-  const requestTime = Date.now()
+  const requestTime = uniqueNow()
   let controller: Dispatcher.DispatchController | null = null
   let body: BodyHandler | null = null
   let stopped: Error | null = null

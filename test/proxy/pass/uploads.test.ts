@@ -156,3 +156,23 @@ t.test('a client that breaks off its upload takes the upstream request with it',
   await until(() => origin.open === 0)
   t.equal(origin.requests.length, 1, 'and is not sent again')
 })
+
+// Node takes the socket from a request whose body was read: what was asked of it afterwards was asked of null, and
+// the error ended the process.
+t.test('the answer to an upload that is cut is cut for the client, and the proxy lives on', async (t) => {
+  const origin = await startOrigin(t, async (request, exchange) => {
+    await request.body
+    await exchange.head({ fields: { 'Content-Length': '1000' } })
+    await exchange.write('only this')
+    await exchange.stall(30)
+    exchange.end()
+  })
+  const proxy = await startProxy(t, { upstream: origin.url, accessLog: true })
+  const answer = await get(`${proxy.url}/up`, { method: 'POST', body: file })
+  t.match(answer, { status: 200, complete: false, length: 9 })
+  origin.use((_request, exchange) => exchange.respond({ body: 'still here' }))
+  for (const method of ['POST', 'GET']) {
+    const next = await get(`${proxy.url}/up`, { method, body: method === 'POST' ? file : undefined })
+    t.equal(next.body.toString(), 'still here', method)
+  }
+})
