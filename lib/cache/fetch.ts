@@ -90,6 +90,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
         fields: askFields(context, exchange, next),
         body: null,
         cause: exchange.req,
+        awaited: next.awaited,
       },
       {
         interim: plan.awaited ? (status, interim) => relayInterim(exchange, status, interim) : undefined,

@@ -73,6 +73,9 @@ function responseReason(
   if (directives.private === true) return 'private'
   if (varyNames(fields) === '*') return 'Vary: *'
   if (hasField(fields, 'set-cookie') && !mayShareCookie(policy, options.setCookie)) return 'Set-Cookie'
+  if (options.explicitOnly && !statesFreshness(policy) && !hasField(fields, 'cache-control')) {
+    return 'neither Cache-Control nor explicit freshness'
+  }
   if (!statesFreshness(policy) && !isHeuristicallyCacheable(status, policy)) {
     return `status ${status} without explicit freshness`
   }
