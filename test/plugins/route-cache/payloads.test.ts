@@ -4,6 +4,7 @@ import t from 'tap'
 import { bytesOf } from '../../helpers/bytes.ts'
 import { get } from '../../helpers/client.ts'
 import { startService } from '../../helpers/service.ts'
+import { until } from '../../helpers/until.ts'
 
 const MIB = 1024 * 1024
 const big = bytesOf(7, 3 * MIB + 123)
@@ -94,15 +95,32 @@ for (const [name, { send, body }] of Object.entries(payloads)) {
 }
 
 t.test('a buffer that the route uses again afterwards does not change what is stored', async (t) => {
-  const frame = Buffer.alloc(300_000, 'first ')
+  for (const size of [100, 60_000, 300_000]) {
+    const frame = Buffer.alloc(size, 'first ')
+    const { url } = await startService(t, (fastify) => {
+      fastify.get('/frame', (_request, reply) => reply.header('cache-control', 'max-age=60').send(frame))
+    })
+    const before = await get(`${url}/frame`)
+    frame.fill('second')
+    const after = await get(`${url}/frame`)
+    t.equal(after.header('x-cache'), 'HIT')
+    t.ok(after.body.equals(before.body), `${size} bytes`)
+  }
+})
+
+t.test('who writes to the raw response hears of its end', async (t) => {
+  const heard: string[] = []
   const { url } = await startService(t, (fastify) => {
-    fastify.get('/frame', (_request, reply) => reply.header('cache-control', 'max-age=60').send(frame))
+    fastify.get('/it', (_request, reply) => {
+      reply.hijack()
+      for (const event of ['finish', 'close']) reply.raw.on(event, () => heard.push(event))
+      reply.raw.write('some ', () => heard.push('written'))
+      reply.raw.end('bytes', () => heard.push('ended'))
+    })
   })
-  const before = await get(`${url}/frame`)
-  frame.fill('second')
-  const after = await get(`${url}/frame`)
-  t.equal(after.header('x-cache'), 'HIT')
-  t.ok(after.body.equals(before.body))
+  await get(`${url}/it`)
+  await until(() => heard.length === 4)
+  t.same(heard.sort(), ['close', 'ended', 'finish', 'written'])
 })
 
 t.test('trailers reach the client whose request ran the route', async (t) => {

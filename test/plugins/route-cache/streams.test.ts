@@ -151,6 +151,36 @@ t.test('a client that stands still makes the stream of the route stand still', a
   t.ok(stream.destroyed)
 })
 
+t.test('nor is a large payload copied for a client that stands still', async (t) => {
+  const body = bytesOf(8, 48 * MIB)
+  const { url, counters } = await startService(t, (fastify) => {
+    fastify.get('/', (_request, reply) => reply.headers(CACHED).send(body))
+  })
+  const client = await stalledClient(`${url}/`)
+  await until(() => counters.bytesFromOrigin > 0)
+  await wait(300)
+  t.ok(counters.bytesFromOrigin < 32 * MIB, `${counters.bytesFromOrigin} bytes`)
+  client.destroy()
+  await until(() => counters.fillsNow === 0)
+})
+
+t.test('a web stream is cancelled when its client leaves', async (t) => {
+  let cancelled = false
+  const piece = bytesOf(6, 64 * 1024)
+  const { url } = await startService(t, (fastify) => {
+    fastify.get('/', (_request, reply) => {
+      const stream = new ReadableStream({
+        pull: (controller) => controller.enqueue(piece),
+        cancel: () => void (cancelled = true),
+      })
+      return reply.headers(CACHED).send(stream)
+    })
+  })
+  await get(`${url}/`, { abortAfter: 100_000 })
+  await until(() => cancelled)
+  t.pass('cancelled')
+})
+
 t.test('a stream that fails midway cuts its client, and nothing of it is served as whole', async (t) => {
   const body = bytesOf(5, 2 * MIB + 5)
   let runs = 0
