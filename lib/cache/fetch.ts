@@ -204,8 +204,8 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
   return {
     outcome,
     release() {
-      if (letGo) letGo()
-      else stop()
+      if (letGo) return letGo()
+      stop()
       resolve({ kind: 'failed', error: new Error('nobody waits for this answer any more') })
     },
   }
