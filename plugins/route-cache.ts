@@ -81,7 +81,8 @@ const routeCache: FastifyPluginAsync<RouteCacheOptions> = async (fastify, option
     hostHeader: 'client',
     trustedProxies: [],
     targets: ['cdn-cache-control'],
-    setCookie: 'explicit',
+    // Sessions set cookies behind the back of a route: its max-age alone does not say that they are for all.
+    setCookie: 'shared',
     showKey: false,
     key: {
       includeHost: cacheKey?.includeHost ?? true,

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
+import l1Cache from '../../../plugins/l1-cache.ts'
 import purge from '../../../plugins/purge.ts'
 import routeCache from '../../../plugins/route-cache.ts'
 import streamingProxy from '../../../plugins/streaming-proxy.ts'
@@ -162,6 +163,13 @@ t.test('only routes registered after it, in its scope, that do not say cache: fa
 
 t.test('it says what it needs', async (t) => {
   await t.rejects(async () => void (await Fastify().register(routeCache)), /l1-cache or l2-file/)
+  await t.rejects(
+    async () =>
+      void (await (Fastify({ http2: true }) as never as FastifyInstance)
+        .register(l1Cache)
+        .register(routeCache)),
+    /HTTP\/2/,
+  )
 })
 
 t.test('beside the proxy on the same stores; PURGE reaches both', async (t) => {
@@ -298,9 +306,19 @@ t.test('early hints reach the client whose request ran the route', async (t) => 
       reply.writeEarlyHints({ link: '</style.css>; rel=preload' })
       return 'x'
     })
+    fastify.get('/film', async (_request, reply) => {
+      reply.writeEarlyHints({ link: ['</a.css>; rel=preload', '</b.css>; rel=preload'] })
+      reply.headers(FRESH)
+      return 'made'
+    })
   })
   const answer = await get(`${url}/it`, { method: 'POST' })
-  t.equal(answer.status, 200)
+  t.same(answer.interim, [103])
+  t.equal(answer.body.toString(), 'x')
+  const cold = await get(`${url}/film`)
+  t.same([cold.interim, cold.status, cold.body.toString()], [[103], 200, 'made'])
+  const hit = await get(`${url}/film`)
+  t.same([hit.interim, hit.header('x-cache')], [[], 'HIT'])
 })
 
 t.test('what is bound to a request by AsyncLocalStorage is there in the handler', async (t) => {
