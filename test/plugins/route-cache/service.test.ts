@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import l1Cache from '../../../plugins/l1-cache.ts'
+import metrics from '../../../plugins/metrics.ts'
 import purge from '../../../plugins/purge.ts'
 import routeCache from '../../../plugins/route-cache.ts'
 import streamingProxy from '../../../plugins/streaming-proxy.ts'
@@ -199,6 +200,18 @@ t.test('beside the proxy on the same stores; PURGE reaches both', async (t) => {
   await get(`${url}/`, { method: 'PURGE', headers: { 'X-Purge-All': 'true' } })
   t.equal((await get(`${url}/near`)).body.toString(), 'near 3')
   t.equal((await get(`${url}/far`)).header('x-cache'), 'MISS')
+})
+
+t.test('without a proxy the metrics are those of the route cache', async (t) => {
+  const { url } = await startService(t, async (fastify) => {
+    fastify.get('/it', (_request, reply) => reply.headers(FRESH).send('x'))
+    await fastify.register(metrics)
+  })
+  await get(`${url}/it`)
+  await get(`${url}/it`)
+  const text = String((await get(`${url}/metrics`)).body)
+  t.match(text, /http_requests_total 3$/m, 'the scrape is one')
+  t.match(text, /subrequests_total 2$/m)
 })
 
 t.test('fields that are not in the key cannot poison it', async (t) => {
