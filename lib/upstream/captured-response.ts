@@ -1,4 +1,5 @@
 import {
+  type ClientRequest,
   type IncomingMessage,
   type OutgoingHttpHeader,
   type OutgoingHttpHeaders,
@@ -222,8 +223,9 @@ function callbackOf(...args: unknown[]): ((...args: unknown[]) => void) | undefi
 
 function fieldsOf(response: ServerResponse): FieldList {
   const fields: FieldList = []
-  for (const [name, value] of Object.entries(response.getHeaders())) {
-    for (const one of [value].flat()) fields.push(name, String(one))
+  // Names as they were written; `getHeaders` has them in lower case.
+  for (const name of (response as unknown as ClientRequest).getRawHeaderNames()) {
+    for (const one of [response.getHeader(name)!].flat()) fields.push(name, String(one))
   }
   return fields
 }
