@@ -3,17 +3,21 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Counters } from '../lib/cache/counters.ts'
 import type { SliceStore } from '../lib/stores/store.ts'
 
-/** What `streaming-proxy` offers to the other plugins and to an embedding service, as `fastify.sliceProxy`. */
-export interface SliceProxy {
+/** What a cache offers to other plugins: the proxy's, and that of `route-cache` as `fastify.routeCache`. */
+export interface Cache {
   readonly counters: Counters
-  /** Proxies a request that came by another way than the plugin's own route. */
-  handle(request: FastifyRequest, reply: FastifyReply): void
   /** Forgets everything stored under the target of an absolute http(s) URL, fills under way too. Resolves to the number of entries removed. */
   purge(url: string): Promise<number>
-  /** The same for the target of a request as this proxy keys it; null when it has no valid one. */
+  /** The same for the target of a request as this cache keys it; null when it has no valid one. */
   purgeTarget(request: IncomingMessage): Promise<number | null>
   /** Forgets everything. */
   purgeAll(): Promise<number>
+}
+
+/** What `streaming-proxy` offers to the other plugins and to an embedding service, as `fastify.sliceProxy`. */
+export interface SliceProxy extends Cache {
+  /** Proxies a request that came by another way than the plugin's own route. */
+  handle(request: FastifyRequest, reply: FastifyReply): void
 }
 
 /** The life of the process as the health endpoint tells it, as `fastify.health`. */
@@ -30,6 +34,7 @@ declare module 'fastify' {
     /** Disk tier, when `l2-file` (or `l2-rawdisk`) is registered. */
     l2?: SliceStore
     sliceProxy?: SliceProxy
+    routeCache?: Cache
     health?: Health
   }
 }

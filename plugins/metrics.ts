@@ -16,7 +16,7 @@ type Client = IFastifyMetrics['client']
 type Registry = InstanceType<Client['Registry']>
 
 /**
- * What the proxy and its stores count, in the Prometheus text format. Figures are read when somebody scrapes; nothing
+ * What the proxy (without one, the route cache) and the stores count, in the Prometheus text format. Figures are read when somebody scrapes; nothing
  * is counted here while a request is served.
  */
 const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
@@ -25,7 +25,7 @@ const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => 
   const registry = new client.Registry()
   const sources: Sources = {
     get counters() {
-      return fastify.sliceProxy?.counters
+      return (fastify.sliceProxy ?? fastify.routeCache)?.counters
     },
     get l1() {
       return fastify.l1

@@ -13,7 +13,7 @@ export interface PurgeOptions {
 
 const STATUS: Record<PurgeResult, number> = { success: 200, invalid: 400, denied: 401, disabled: 405 }
 
-/** `PURGE` on the proxy's port: by URL and all. Needs `streaming-proxy`; never forwarded to the origin. */
+/** `PURGE` on the service's port: by URL and all. Needs `streaming-proxy` or `route-cache`; never forwarded to the origin. */
 const purge: FastifyPluginAsync<PurgeOptions> = async (fastify, options) => {
   const { enabled = true, authToken = null } = options
   if (!fastify.supportedMethods.includes('PURGE')) fastify.addHttpMethod('PURGE', { hasBody: false })
@@ -36,16 +36,19 @@ const purge: FastifyPluginAsync<PurgeOptions> = async (fastify, options) => {
           'a valid token is needed: Authorization: Bearer or X-Purge-Token',
         )
       }
-      const proxy = fastify.sliceProxy
-      if (!proxy) return answer(request, reply, method, 'invalid', 0, 'there is no cache here')
-      if (method === 'all')
-        return answer(request, reply, method, 'success', await proxy.purgeAll(), 'everything was purged')
+      const caches = [fastify.sliceProxy, fastify.routeCache].filter((cache) => cache !== undefined)
+      if (caches.length === 0) return answer(request, reply, method, 'invalid', 0, 'there is no cache here')
+      if (method === 'all') {
+        const count = sum(await Promise.all(caches.map((cache) => cache.purgeAll())))
+        return answer(request, reply, method, 'success', count, 'everything was purged')
+      }
       if (method !== 'url') {
         const text = `purging by ${method} is not part of this version: purge by URL, or all with X-Purge-All: true`
         return answer(request, reply, method, 'invalid', 0, text)
       }
-      const count = await proxy.purgeTarget(request.raw)
-      if (count === null) return answer(request, reply, method, 'invalid', 0, 'not a valid target')
+      const counts = await Promise.all(caches.map((cache) => cache.purgeTarget(request.raw)))
+      if (counts.includes(null)) return answer(request, reply, method, 'invalid', 0, 'not a valid target')
+      const count = sum(counts)
       return answer(request, reply, method, 'success', count, count > 0 ? 'purged' : 'nothing was stored')
     },
   })
@@ -58,12 +61,16 @@ const purge: FastifyPluginAsync<PurgeOptions> = async (fastify, options) => {
     count: number,
     message: string,
   ) {
-    const counters = fastify.sliceProxy?.counters
+    const counters = (fastify.sliceProxy ?? fastify.routeCache)?.counters
     if (counters) counters.purges[method][result]++
     if (result === 'disabled') reply.header('allow', 'GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE')
     reply.code(STATUS[result]).header('cache-control', 'no-store')
     return { success: result === 'success', purged_count: count, url: request.raw.url, message }
   }
+}
+
+function sum(counts: readonly (number | null)[]): number {
+  return counts.reduce<number>((total, count) => total + (count ?? 0), 0)
 }
 
 export default fp(purge, { fastify: '5.x', name: 'slicestream-purge' })

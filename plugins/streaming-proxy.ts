@@ -99,6 +99,7 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
     method: FORWARDED,
     url: '/*',
     exposeHeadRoute: false,
+    config: { cache: false }, // it is its own cache: `route-cache` has nothing to do here
     // Before Fastify would parse a body: what passes through is not touched.
     onRequest: handle,
     handler() {},

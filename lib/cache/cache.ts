@@ -42,8 +42,10 @@ const UNCACHEABLE_KEYS = 10_000
 
 export interface CacheOptions {
   origin: Origin
-  /** How requests for another protocol reach the origin. */
-  upgrades: OriginOptions
+  /** How requests for another protocol reach the origin; null = there are none. */
+  upgrades: OriginOptions | null
+  /** Scheme and Host that the client used, where a framework in front knows better than the connection and its fields. */
+  seenAs?: (req: IncomingMessage) => { scheme: string; host: string | undefined } | undefined
   /** Tiers; without any, everything is passed through. */
   l1?: MemoryStore
   l2?: SliceStore
@@ -55,6 +57,8 @@ export interface CacheOptions {
   sliceSize: number
   /** Milliseconds. */
   cacheTtl: number
+  /** Whether nothing is stored on a guess. Default false. */
+  explicitOnly?: boolean
   maxConcurrentSubrequests: number
   maxRetries: number
   /** Globs on the path; empty = every path may be fetched by slices. */
@@ -89,8 +93,13 @@ export interface Finished {
 
 export interface ProxyCache {
   readonly counters: Counters
-  /** Takes a request and answers it. */
-  handle(req: IncomingMessage, res: ServerResponse, onFinished?: (finished: Finished) => void): void
+  /** Takes a request and answers it. @param onHead called just before the response head is written */
+  handle(
+    req: IncomingMessage,
+    res: ServerResponse,
+    onFinished?: (finished: Finished) => void,
+    onHead?: () => void,
+  ): void
   /** Forwards a request that asks for another protocol (WebSocket). */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void
   /** Forgets everything under an absolute http(s) URL. @throws TypeError for one that is not */
@@ -114,7 +123,12 @@ export function createCache(options: CacheOptions): ProxyCache {
 
   const context: Context = {
     sliceSize: options.sliceSize,
-    caching: { cacheTtl: options.cacheTtl, targets: options.targets, setCookie: options.setCookie },
+    caching: {
+      cacheTtl: options.cacheTtl,
+      targets: options.targets,
+      setCookie: options.setCookie,
+      explicitOnly: options.explicitOnly,
+    },
     maxConcurrentSubrequests: options.maxConcurrentSubrequests,
     maxRetries: options.maxRetries,
     origin,
@@ -168,6 +182,7 @@ export function createCache(options: CacheOptions): ProxyCache {
     req: IncomingMessage,
     res: ServerResponse,
     onFinished: ((finished: Finished) => void) | undefined,
+    onHead: (() => void) | undefined,
   ): Exchange | undefined {
     const startedAt = performance.now()
     // Node takes it from a request whose body was read to the end.
@@ -178,7 +193,8 @@ export function createCache(options: CacheOptions): ProxyCache {
     counters.requestsNow++
     const fields = req.rawHeaders
     const hosts = fieldValues(fields, 'host')
-    const parsed = parseTarget(req.method!, req.url!, hosts[0], schemeOf(req))
+    const { scheme, host } = options.seenAs?.(req) ?? { scheme: schemeOf(req), host: hosts[0] }
+    const parsed = parseTarget(req.method!, req.url!, host, scheme)
     const target = parsed.ok ? parsed : { scheme: 'http', authority: '', path: '/' }
     const key = cacheKey(target, options.key)
     let forwarded: FieldList | undefined
@@ -206,6 +222,7 @@ export function createCache(options: CacheOptions): ProxyCache {
       onHead() {
         ttfb = performance.now() - startedAt
         observeTtfb(counters, ttfb / 1000)
+        onHead?.()
       },
     }
     res.once('close', () => {
@@ -235,8 +252,8 @@ export function createCache(options: CacheOptions): ProxyCache {
   return {
     counters,
 
-    handle(req, res, onFinished) {
-      const exchange = createExchange(req, res, onFinished)
+    handle(req, res, onFinished, onHead) {
+      const exchange = createExchange(req, res, onFinished, onHead)
       if (!exchange) return
       const { method } = exchange
       const cacheable = caching && (method === 'GET' || method === 'HEAD')
@@ -256,7 +273,8 @@ export function createCache(options: CacheOptions): ProxyCache {
     },
 
     upgrade(req, socket, head) {
-      forwardUpgrade(context, options.upgrades, req, socket, head)
+      if (options.upgrades) forwardUpgrade(context, options.upgrades, req, socket, head)
+      else socket.destroy()
     },
 
     async purge(url) {

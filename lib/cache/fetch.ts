@@ -90,6 +90,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
         fields: askFields(exchange, next),
         body: null,
         cause: exchange.req,
+        awaited: next.awaited,
       },
       {
         interim: plan.awaited ? (status, interim) => relayInterim(exchange, status, interim) : undefined,
@@ -203,8 +204,8 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
   return {
     outcome,
     release() {
-      if (letGo) letGo()
-      else stop()
+      if (letGo) return letGo()
+      stop()
       resolve({ kind: 'failed', error: new Error('nobody waits for this answer any more') })
     },
   }

@@ -42,6 +42,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
     fields: context.upstreamFields(exchange, NOT_FORWARDED),
     body,
     cause: req,
+    awaited: true,
   }
   const stop = sendWithRetries(context, request, { interim, response: relay, failed: fail }, idempotent)
   sink.onGone(() => {

@@ -33,7 +33,9 @@ export async function serveFetched(
   const endReading = context.resources.reading(resource, head.generation)
   const source = stored ? createSource(context, resource, exchange, head) : passingSource(context, fill)
   try {
-    const covered = wantsBody && begin >= fill.start && (fill.end === null || begin < fill.end)
+    const covered =
+      wantsBody &&
+      (hasAll(fill, selection) || (begin >= fill.start && (fill.end === null || begin < fill.end)))
     let first = covered ? { fill, reader: fill.attach(begin) } : undefined
     leave()
     if (wantsBody && !first) {
@@ -48,7 +50,13 @@ export async function serveFetched(
   }
 }
 
-/** Whether a fill brings the whole selection. It was asked for the first range alone; without a valid If-Range all is sent. */
+/**
+ * Whether a fill brings the whole selection. It was asked for the first range alone; without a valid If-Range all is sent.
+ * A range without end is of a body without stated length: small ones have ended by now, and the fill's end is theirs.
+ */
 function hasAll(fill: Fill, { ranges }: Selection): boolean {
-  return ranges.every(({ first, last }) => first >= fill.start && (fill.end === null || last < fill.end))
+  return ranges.every(
+    ({ first, last }) =>
+      first >= fill.start && (fill.end === null || last < fill.end || last === Number.POSITIVE_INFINITY),
+  )
 }

@@ -102,7 +102,7 @@ export function openTransfer(
   }
   sendWithRetries(
     context,
-    { method: 'GET', path: exchange.target.path, fields, body: null, cause: exchange.req },
+    { method: 'GET', path: exchange.target.path, fields, body: null, cause: exchange.req, awaited: true },
     { response: accept, failed: (error) => fail(error) },
   )
 

@@ -14,6 +14,8 @@ export interface ReceivedResponse {
 }
 
 export interface CachingOptions {
+  /** Only responses with Cache-Control or explicit freshness are stored; no guess is made of others. */
+  explicitOnly?: boolean
   /**
    * Freshness in milliseconds for heuristically cacheable responses with neither explicit freshness nor
    * Last-Modified; 0: such responses are never reused without validation.

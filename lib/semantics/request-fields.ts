@@ -104,6 +104,7 @@ function loopMember(instance: string): string {
   return `${SELF}; id=${instance}`
 }
 
-function isTrustedOnly(name: string): boolean {
+/** @param name lower case */
+export function isTrustedOnly(name: string): boolean {
   return TRUSTED_ONLY.has(name) || name.startsWith('x-forwarded')
 }

@@ -73,10 +73,18 @@ function responseReason(
   if (directives.private === true) return 'private'
   if (varyNames(fields) === '*') return 'Vary: *'
   if (hasField(fields, 'set-cookie') && !mayShareCookie(policy, options.setCookie)) return 'Set-Cookie'
+  if (options.explicitOnly && !statesFreshness(policy) && !saysHow(fields, options.targets)) {
+    return 'nothing said of caching'
+  }
   if (!statesFreshness(policy) && !isHeuristicallyCacheable(status, policy)) {
     return `status ${status} without explicit freshness`
   }
   return undefined
+}
+
+/** Whether a response says anything at all of how it is to be cached. */
+function saysHow(fields: FieldList, targets: readonly string[]): boolean {
+  return hasField(fields, 'cache-control') || targets.some((name) => hasField(fields, name))
 }
 
 /** RFC 9111 allows to store these, but no request could ever be answered with them. */

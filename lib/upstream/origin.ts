@@ -28,6 +28,8 @@ export interface UpstreamRequest {
   body: Readable | null
   /** The client's request that made this one necessary: an origin inside this process may know it. */
   cause: IncomingMessage
+  /** False: nobody waits for the answer, which refreshes what was served stale. */
+  awaited: boolean
 }
 
 export interface UpstreamResponse {

@@ -59,7 +59,7 @@ t.test('the packed package works in somebody else’s service', { timeout: 300_0
     t.equal(result.stdout, '')
   })
 
-  t.test('two of its plugins serve a MISS, then a HIT, beside a route of the service', async (t) => {
+  t.test('its plugins serve a MISS, then a HIT, of the origin and of a route of the service', async (t) => {
     const file = bytesOf(1, 3_000_000)
     const origin = await fileOrigin(t, { '/file': file })
     const service = spawn(...plain(process.execPath, ['service.ts', origin.url]), { cwd: scratch, env })
@@ -72,6 +72,7 @@ t.test('the packed package works in somebody else’s service', { timeout: 300_0
     t.equal(requests, 0)
 
     for (const expected of ['MISS', 'HIT']) {
+      t.equal((await get(`${url}/cached`)).header('x-cache'), expected)
       const answer = await get(`${url}/file`)
       t.match(answer, { status: 200, complete: true })
       t.equal(answer.header('x-cache'), expected)

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { type Answer, get } from '../helpers/client.ts'
 import { type Exchange, type OriginRequest, type Script, startOrigin } from '../helpers/origin.ts'
 import { type StartProxyOptions, startProxy } from '../helpers/proxy.ts'
+import { startRoute } from './route.ts'
 
 /**
  * A point in time as a field value, in seconds from when the message is sent: `['Expires', date(60)]`.
@@ -103,7 +104,10 @@ export const notReused = (name: string, first: OriginAnswer | Fields, second: Pa
 export const validated = (name: string, first: OriginAnswer | Fields, second: Partial<Step> = {}) =>
   pair('validated', name, first, second)
 
-/** Runs all behaviours at once, each under a path of its own, through one proxy (`cacheTtl` 0 unless said). */
+/**
+ * Runs all behaviours at once, each under a path of its own, through one proxy (`cacheTtl` 0 unless said); with
+ * CONFORM=routes in the environment through the cache before a route of a service.
+ */
 export function conform(
   name: string,
   behaviours: readonly Behaviour[],
@@ -115,7 +119,8 @@ export function conform(
       const run = running.get(/^\/b\d+/.exec(request.target)?.[0] ?? '')
       return run ? answer(run, request, exchange) : exchange.respond({ status: 599 })
     })
-    const proxy = await startProxy(t, { upstream: origin.url, cacheTtl: 0, ...options })
+    const start = process.env.CONFORM === 'routes' ? startRoute : startProxy
+    const proxy = await start(t, { upstream: origin.url, cacheTtl: 0, ...options })
     t.jobs = 32
     for (const [index, behaviour] of behaviours.entries()) {
       const run: Run = {
