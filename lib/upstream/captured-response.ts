@@ -7,6 +7,7 @@ import {
 } from 'node:http'
 import { hasField } from '../semantics/fields.ts'
 import type { FieldList } from '../semantics/types.ts'
+import { uniqueNow } from './clock.ts'
 import type { BodyHandler, ResponseHandler, Transfer } from './origin.ts'
 
 /** Bytes handed over at once, so that a large payload keeps to the pace of its readers. */
@@ -30,7 +31,7 @@ export function captureResponse(
   req: IncomingMessage,
   handler: ResponseHandler,
 ): { response: ServerResponse; transfer: Transfer } {
-  const requestTime = Date.now()
+  const requestTime = uniqueNow()
   const response = new ServerResponse(req)
   const queue: Waiting[] = []
   let body: BodyHandler | null = null
