@@ -42,8 +42,8 @@ export interface FetchPlan {
 export type FetchOutcome =
   /** The head is known and others may use it. */
   | ({ kind: 'stored' } & Fetched)
-  /** A 304 made a stored head good for this request. */
-  | { kind: 'revalidated'; head: Head; status: number }
+  /** A 304 made a stored head good for this request; for others too only if what it says may be kept. */
+  | { kind: 'revalidated'; head: Head; kept: boolean }
   /** A 304 says that what the asking client has is current; what is stored was not. */
   | { kind: 'not-modified'; received: FieldList }
   /** The answer is for the asking client alone. */
@@ -139,8 +139,8 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
       counters.revalidated++
       // Found to be what another variant's request gets: from now on it is this one's too, with the same slices.
       if (condition.stale === null) Object.assign(head, selectionOf(head.fields, forwarded))
-      keepFreshened(context, resource, epoch, fields, confirmation.head, head, policy)
-      resolve({ kind: 'revalidated', head, status: 304 })
+      const kept = keepFreshened(context, resource, epoch, fields, confirmation.head, head, policy)
+      resolve({ kind: 'revalidated', head, kept })
     } else {
       if (condition.stale && resource.epoch === epoch) resources.forget(resource, condition.stale)
       resolve({ kind: 'not-modified', received: without(endToEnd(response.fields), WRITTEN_ANEW) })

@@ -8,6 +8,7 @@ import type { Resource } from './resource.ts'
  * Keeps a stored head as the origin has just renewed it, or forgets it where the renewed one may not be kept.
  *
  * @param epoch of the resource when the origin was asked: a purge since then has the last word
+ * @returns false when the renewed head is for the asking client alone
  */
 export function keepFreshened(
   { resources, caching }: Context,
@@ -17,12 +18,13 @@ export function keepFreshened(
   stored: Head,
   freshened: Head,
   policy: Policy,
-): void {
+): boolean {
   const isCurrent = resource.heads?.some((known) => known.generation === stored.generation)
-  if (resource.epoch !== epoch || !isCurrent) return
+  if (resource.epoch !== epoch || !isCurrent) return false
   // What is stored came by GET, though it may be HEAD that has renewed it.
   const verdict = storable({ method: 'GET', fields: request }, freshened, policy, caching)
   if (verdict.store) resources.publish(resource, freshened, true)
   // What only this request forbids (Authorization, no-store) takes nothing from the others.
   else if (!verdict.byRequest) resources.forget(resource, stored)
+  return verdict.store
 }

@@ -45,7 +45,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
     awaited: true,
   }
   const stop = sendWithRetries(context, request, { interim, response: relay, failed: fail }, idempotent)
-  sink.onGone(() => {
+  const forget = sink.onGone(() => {
     stop()
     resolve()
   })
@@ -64,6 +64,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
     if (invalidates(method, status)) invalidate(context, exchange, response)
     const kept = keepAnswer(context, exchange, response, transfer)
     if (kept) {
+      forget() // a client that leaves does not stop what others may follow: the fill knows what to do
       kept.served.then(resolve)
       return kept.body
     }

@@ -115,7 +115,7 @@ function useOutcome(
       return useFailure(attempt, asked, fwd, stale, error, outcome.status)
     }
     case 'revalidated':
-      return useRevalidated(attempt, asked, { hit: false, fwd, fwdStatus: 304, collapsed }, outcome.head)
+      return useRevalidated(attempt, asked, { hit: false, fwd, fwdStatus: 304, collapsed }, outcome)
     case 'not-modified':
       if (!collapsed) answerNotModified(attempt.exchange, outcome.received, fwd)
       return Promise.resolve(!collapsed)
@@ -153,11 +153,11 @@ async function useRevalidated(
   attempt: Attempt,
   { collapsed, leave }: Asked,
   status: CacheStatusInput,
-  head: Head,
+  { head, kept }: FetchOutcome & { kind: 'revalidated' },
 ): Promise<boolean> {
   const { context, resource, exchange } = attempt
   leave()
-  if (collapsed && !isForUs(attempt, head)) {
+  if (collapsed && !(kept && isForUs(attempt, head))) {
     attempt.alone = true
     return false
   }

@@ -1,4 +1,4 @@
-import { fieldValue, hasField, listMembers } from './fields.ts'
+import { fieldValue, hasField, listMembers, trimWhitespace } from './fields.ts'
 import type { FieldList, Head } from './types.ts'
 
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
@@ -125,11 +125,12 @@ function weightOf(parameters: readonly string[]): number {
 
 function normalised(name: string, value: string): string {
   if (!PREFERENCES.has(name)) return listMembers(value).join(',')
-  const members = listMembers(value.toLowerCase().replace(/[\t ]/g, ''))
-  return members
-    .map((member) => member.replace(FULL_WEIGHT, ''))
-    .sort()
-    .join(',')
+  return listMembers(value.toLowerCase()).map(preference).sort().join(',')
+}
+
+/** Whitespace means nothing around a semicolon only: `d e` is no `de`. */
+function preference(member: string): string {
+  return member.split(';').map(trimWhitespace).join(';').replace(FULL_WEIGHT, '')
 }
 
 function isLater(a: Head, b: Head): boolean {
