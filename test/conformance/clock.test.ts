@@ -125,16 +125,24 @@ t.test('RFC 9111 4.2.3: the larger of Age and the apparent age counts', async (t
   }
 })
 
-t.test('RFC 9111 4.2.3: the time that the origin took is added to Age', async (t) => {
-  const clocked = await start(t, (_request, exchange) => {
-    clocked.clock.set(30)
-    return exchange.respond({ fields: { 'Cache-Control': 'max-age=60', Age: '20' }, body: 'x' })
-  })
-  isAbout(t, (await clocked.ask()).ttl, 10, 'ttl')
-  const hit = await clocked.ask()
-  t.equal(hit.xCache, 'HIT')
-  isAbout(t, hit.age, 50, 'Age')
-})
+t.test(
+  'RFC 9111 4.2.3: the time that the origin took is added to Age, also when the clock has been set back before',
+  { todo: 'the time of the request never goes back (lib/upstream/clock.ts), so that nothing is left to add' },
+  async (t) => {
+    const clocked = await start(t, (request, exchange) => {
+      if (request.target === '/before') return exchange.respond({ body: 'x' })
+      clocked.clock.set(30)
+      return exchange.respond({ fields: { 'Cache-Control': 'max-age=60', Age: '20' }, body: 'x' })
+    })
+    clocked.clock.set(3600)
+    await get(clocked.url.replace('/x', '/before'))
+    clocked.clock.set(0)
+    isAbout(t, (await clocked.ask()).ttl, 10, 'ttl')
+    const hit = await clocked.ask()
+    t.equal(hit.xCache, 'HIT')
+    isAbout(t, hit.age, 50, 'Age')
+  },
+)
 
 t.test(
   'RFC 9111 4.2.3: a clock that went back while the origin answered takes nothing from Age',
