@@ -153,7 +153,9 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
     if (resource.epoch !== epoch || ![200, 404, 410].includes(response.status)) return
     for (const head of resource.heads ?? []) {
       if (selectFor(exchange, [head]) === undefined || head.length === null) continue
-      if (response.status === 200 && describes(head, response)) {
+      const same = response.status === 200 ? describes(head, response) : false
+      if (same === undefined) continue
+      if (same) {
         const fresh = freshen(head, response, selecting, caching)
         keepFreshened(context, resource, epoch, fields, head, fresh.head, fresh.policy)
       } else {

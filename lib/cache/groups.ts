@@ -3,7 +3,7 @@ import type { Target } from '../semantics/key.ts'
 import type { Head } from '../semantics/types.ts'
 import { uniqueNow } from '../upstream/clock.ts'
 
-/** Invalidations that are remembered one by one. */
+/** Invalidations that are remembered one by one: of fewer long names. */
 const MAX_INVALIDATIONS = 10_000
 
 /** When groups of stored responses (RFC 9875) were invalidated: one look-up decides, however many responses they have. */
@@ -24,6 +24,8 @@ export function createGroups(includeHost: boolean): Groups {
   let forgotten = uniqueNow()
   const invalidated = new LRUCache<string, number>({
     max: MAX_INVALIDATIONS,
+    maxSize: MAX_INVALIDATIONS * 200,
+    sizeCalculation: (_, key) => key.length,
     dispose(time, _, reason) {
       if (reason === 'evict') forgotten = Math.max(forgotten, time)
     },

@@ -17,6 +17,8 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRAC
 /** The server has already answered `100 Continue`; undici refuses the field. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set(['expect'])
 const NOT_RELAYED: ReadonlySet<string> = new Set(['x-cache'])
+/** A 204 has no length (RFC 9110 section 8.6): clients have waited for content that it promised. */
+const NOT_RELAYED_OF_204: ReadonlySet<string> = new Set(['x-cache', 'content-length'])
 
 /** Whether a request has a body, by its framing (RFC 9112 section 6). */
 export function hasBody(fields: FieldList): boolean {
@@ -68,7 +70,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
       kept.served.then(resolve)
       return kept.body
     }
-    const fields = without(endToEnd(response.fields), NOT_RELAYED)
+    const fields = without(endToEnd(response.fields), status === 204 ? NOT_RELAYED_OF_204 : NOT_RELAYED)
     const told = cacheStatus({ hit: false, fwd: reason, fwdStatus: status, key: exchange.shownKey })
     fields.push('Via', VIA, 'X-Cache', 'BYPASS', 'Cache-Status', told)
     sendHead(exchange, 'BYPASS', status, fields)

@@ -1,3 +1,4 @@
+import { onlyIfCached } from '../semantics/decide.ts'
 import type { Head } from '../semantics/types.ts'
 import type { Context, Exchange } from './context.ts'
 import type { Resource } from './resource.ts'
@@ -57,11 +58,9 @@ export async function serveStored(
     const range = selection.ranges[0]
     const tier = await source.open(firstSlice(context, selection))
     const whole = allPresent(context, resource, head, selection)
-    if (
-      !canFetchSlices(head) &&
-      (!whole || (!tier && !transferAt(context, resource, exchange, head, range.first)))
-    ) {
-      // What is missing cannot be had by itself: everything is fetched anew, as another generation.
+    const mayFetch = canFetchSlices(head) && !onlyIfCached(exchange.fields)
+    if (!mayFetch && (!whole || (!tier && !transferAt(context, resource, exchange, head, range.first)))) {
+      // What is missing cannot be had by itself, or is not wanted: everything is fetched anew, as another generation.
       return 'alone'
     }
     const answer =

@@ -1,5 +1,5 @@
 import { formatHttpDate, parseHttpDate } from './dates.ts'
-import { endToEnd, fieldValue, without } from './fields.ts'
+import { endToEnd, fieldValue, fieldValues, without } from './fields.ts'
 import { type CachingOptions, type Freshness, freshness, type ReceivedResponse } from './freshness.ts'
 import { cacheGroups } from './groups.ts'
 import { type Policy, policyOf } from './policy.ts'
@@ -38,6 +38,8 @@ const NOT_FRESHENED: ReadonlySet<string> = new Set([
   'last-modified',
   'repr-digest',
 ])
+
+const TELL_AGE: ReadonlySet<string> = new Set(['age', 'date'])
 
 /**
  * The head of a response that `storable` allowed. A 206 becomes the 200 that it is part of (RFC 9111 section
@@ -78,12 +80,14 @@ export function confirms(head: Head, response: ReceivedResponse, alone: boolean)
 
 /**
  * Whether a 200 to HEAD is of this stored response (RFC 9111 section 4.3.5): all validators that it has are those that
- * are stored, and the length too. One that lacks a stored validator is not believed.
+ * are stored, and the length too. One that lacks a stored validator is not believed. Undefined when nothing tells: who
+ * repeats HEAD could otherwise keep an old body fresh for ever.
  */
-export function describes(head: Head, response: ReceivedResponse): boolean {
+export function describes(head: Head, response: ReceivedResponse): boolean | undefined {
   const { etag, lastModified } = validatorsOf(response.fields, null)
   const length = fieldValue(response.fields, 'content-length')
   if (etag !== head.etag || lastModified !== head.lastModified) return false
+  if (etag === null && lastModified === null && length === undefined) return undefined
   return length === undefined || length === String(head.length)
 }
 
@@ -110,8 +114,10 @@ export function freshen(
     ...without(storedFields(response, policy, options), NOT_FRESHENED),
   ]
 
-  const age = fieldValue(response.fields, 'age')
-  const aged = age === undefined ? fields : [...fields, 'Age', age]
+  // As they were received, if they were: by these its age is told.
+  const aged = without(fields, TELL_AGE)
+  for (const name of TELL_AGE)
+    aged.push(...fieldValues(response.fields, name).flatMap((value) => [name, value]))
   const freshened = {
     ...head,
     fields,

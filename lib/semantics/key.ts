@@ -98,10 +98,10 @@ export function sameOriginTarget(
   upstreamAuthority: string,
 ): Target | undefined {
   const authority = target.authority === '' ? upstreamAuthority : target.authority
-  const url = URL.parse(reference, `${target.scheme}://${authority}${target.path}`)
-  if (url === null) return undefined
-  const own = url.protocol === `${target.scheme}:` && url.host === authority
-  if (!own && url.host !== upstreamAuthority) return undefined
+  // URL writes hosts in its own way, that of the target too: IPv6 addresses are shortened.
+  const base = URL.parse(`${target.scheme}://${authority}${target.path}`)
+  const url = base && URL.parse(reference, base.href)
+  if (!url || (url.origin !== base.origin && url.host !== upstreamAuthority)) return undefined
   return { scheme: target.scheme, authority: target.authority, path: url.pathname + url.search }
 }
 

@@ -1,6 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
-import { get } from '../helpers/client.ts'
+import { createGroups } from '../../lib/cache/groups.ts'
+import type { Head } from '../../lib/semantics/types.ts'
+import { connect, get } from '../helpers/client.ts'
 import { startOrigin } from '../helpers/origin.ts'
 import { startProxy } from '../helpers/proxy.ts'
 import { until } from '../helpers/until.ts'
@@ -90,4 +92,127 @@ t.test('whitespace inside a member of Accept-Language makes it another one', asy
   t.equal(await body('d e'), 'for d e')
   t.equal(await body('de'), 'for de')
   t.equal(await body('de ; q=1.0'), 'for de')
+})
+
+// The head was there, and what was missing of the body was fetched.
+t.test('only-if-cached is 504 when a part of the body is not stored (RFC 9111 5.2.1.7)', async (t) => {
+  const S = 64 * 1024
+  const fields = { 'Cache-Control': 'max-age=60' }
+  const origin = await startOrigin(t, (_request, exchange) =>
+    exchange.respondFile(Buffer.alloc(3 * S, 7), { fields }),
+  )
+  const proxy = await startProxy(t, { upstream: origin.url, sliceSize: S })
+  t.equal((await get(`${proxy.url}/p`, { range: 'bytes=0-9' })).status, 206)
+  const headers = { 'Cache-Control': 'only-if-cached' }
+  t.equal((await get(`${proxy.url}/p`, { headers })).status, 504)
+  t.equal((await get(`${proxy.url}/p`, { headers, range: 'bytes=5-14' })).status, 206)
+  t.equal(origin.requests.length, 1)
+})
+
+// Passed on as they came: a client that believes the field waits for content, or takes the next response for it.
+t.test('neither an interim response nor a 204 has a Content-Length (RFC 9110 8.6)', async (t) => {
+  const origin = await startOrigin(t, async (request, exchange) => {
+    if (request.method === 'DELETE') {
+      return exchange.write('HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n')
+    }
+    await exchange.write('HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\nLink: </a>\r\n\r\n')
+    return exchange.write('HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n')
+  })
+  const proxy = await startProxy(t, { upstream: origin.url })
+  for (const method of ['GET', 'DELETE']) {
+    const { socket, write } = await connect(proxy.url)
+    let text = ''
+    socket.on('data', (piece) => (text += piece))
+    write(`${method} /p HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+    await new Promise((resolve) => socket.once('end', resolve))
+    t.match(text, /204 No Content/)
+    if (method === 'GET') t.match(text, /^HTTP\/1.1 103 Early Hints/)
+    t.notMatch(text, /content-length/i)
+    socket.destroy()
+  }
+})
+
+// All of them waited in memory: 50 MB of hints to one client that did not read were 100 MB more of the process.
+t.test('interim responses that the client does not take are left out', async (t) => {
+  const hint = `HTTP/1.1 103 Early Hints\r\nLink: <${'a'.repeat(8000)}>\r\n\r\n`
+  const sent = Promise.withResolvers<void>()
+  const origin = await startOrigin(t, async (_request, exchange) => {
+    for (let i = 0; i < 100; i++) await exchange.write(hint.repeat(40))
+    sent.resolve()
+    return exchange.respond({ body: 'hello' })
+  })
+  const proxy = await startProxy(t, { upstream: origin.url })
+  const { socket, write, answer } = await connect(proxy.url)
+  const [ours] = await Promise.all([
+    new Promise<import('node:net').Socket>((resolve) => {
+      proxy.fastify.server.once('request', (req) => resolve(req.socket))
+    }),
+    write('GET /p HTTP/1.1\r\nHost: a\r\n\r\n'),
+    socket.pause(),
+  ])
+  await sent.promise
+  t.ok(ours.writableLength < 256 * 1024, `${ours.writableLength} bytes wait`)
+  socket.resume()
+  t.equal((await answer()).status, 200)
+  socket.destroy()
+})
+
+// The member was compared as a whole: one space less, and two proxies asked each other until they had no connections left.
+t.test('a loop is seen through a proxy that writes CDN-Loop its own way (RFC 8586)', async (t) => {
+  const port = Promise.withResolvers<string>()
+  const between = await startOrigin(t, async (request, exchange) => {
+    const loop = request.header('cdn-loop')!.replaceAll('; ', ';')
+    const { status } = await get(`${await port.promise}/p`, { headers: { 'CDN-Loop': loop } })
+    return exchange.respond({ status })
+  })
+  const proxy = await startProxy(t, { upstream: between.url })
+  port.resolve(proxy.url)
+  t.equal((await get(`${proxy.url}/p`)).status, 508)
+  t.equal(between.requests.length, 1)
+})
+
+// Vacuous truth: all validators that were sent matched. Who repeated the HEAD kept an old body fresh for ever.
+t.test('a HEAD that says nothing of the body does not renew it', async (t) => {
+  const fields = { 'Cache-Control': 'max-age=1', 'Transfer-Encoding': 'chunked' }
+  const origin = await startOrigin(t, async (request, exchange) => {
+    await exchange.head({ fields })
+    if (request.method === 'HEAD') return
+    await exchange.chunk(`after ${origin.requests.length}`)
+    await exchange.chunk()
+  })
+  const proxy = await startProxy(t, { upstream: origin.url })
+  t.equal((await get(`${proxy.url}/p`)).body.toString(), 'after 1')
+  await wait(600)
+  await get(`${proxy.url}/p`, { method: 'HEAD', headers: { 'Cache-Control': 'no-cache' } })
+  t.equal((await get(`${proxy.url}/p`)).header('x-cache'), 'HIT', 'nor does it outdate it')
+  await wait(600)
+  t.equal((await get(`${proxy.url}/p`)).body.toString(), 'after 3')
+})
+
+// The host of Content-Location was compared with Host as it was written, after URL had rewritten only the former.
+t.test('what is relative is of the same origin, however Host is written', async (t) => {
+  const origin = await startOrigin(t, (request, exchange) => {
+    if (request.method === 'POST') return exchange.respond({ fields: { 'Content-Location': '/q' } })
+    return exchange.respond({ fields: { 'Cache-Control': 'max-age=60' }, body: `${origin.requests.length}` })
+  })
+  const proxy = await startProxy(t, { upstream: origin.url })
+  for (const host of ['[0:0:0:0:0:0:0:1]', '127.1']) {
+    const headers = { Host: host }
+    const first = (await get(`${proxy.url}/q`, { headers })).body.toString()
+    await get(`${proxy.url}/p`, { headers, method: 'POST', body: 'a' })
+    t.not((await get(`${proxy.url}/q`, { headers })).body.toString(), first, host)
+  }
+})
+
+// Ten thousand names of any length were remembered, under a Host that the client chooses: 16 KB of each request.
+t.test('of long group names fewer are remembered, and the forgotten ones count for all', async (t) => {
+  const groups = createGroups(true)
+  const target = { scheme: 'http', authority: 'a', path: '/' }
+  await wait(2)
+  const head = { requestTime: Date.now(), groups: ['g'] } as unknown as Head
+  await wait(2)
+  groups.invalidate(target, ['x'])
+  t.notOk(groups.areInvalidated(target, head))
+  for (let i = 0; i < 200; i++) groups.invalidate({ ...target, authority: 'b'.repeat(15_000) + i }, ['y'])
+  t.ok(groups.areInvalidated(target, head))
 })

@@ -108,7 +108,7 @@ t.test('a 200 to HEAD describes what has the same validators and length', async 
   t.notOk(check(['ETag', '"b"', 'Last-Modified', dateAt(-9)]))
   t.notOk(check(['ETag', '"a"']), 'it lacks a validator that is stored')
   t.notOk(check([]))
-  t.ok(describes(headOf([]), received([])))
+  t.equal(describes(headOf([]), received([])), undefined, 'nothing tells')
 })
 
 t.test('what is outdated is not used before it was validated, not even when the origin fails', async (t) => {
