@@ -1,17 +1,28 @@
 import type { Context, Exchange } from '../lib/cache/context.ts'
 import { createCounters } from '../lib/cache/counters.ts'
 import { serveFromMemory } from '../lib/cache/fast-path.ts'
+import { selectFor } from '../lib/cache/reuse.ts'
 import { type Decision, decide } from '../lib/semantics/decide.ts'
 import { createHead } from '../lib/semantics/head.ts'
 import { policyOf } from '../lib/semantics/policy.ts'
+import { FILL_FIELDS, upstreamFields } from '../lib/semantics/request-fields.ts'
 import type { FieldList, Head } from '../lib/semantics/types.ts'
-import { selectHead } from '../lib/semantics/vary.ts'
 import { type Bench, percentile } from './harness.ts'
 
 /** Nanoseconds in which a hit must be decided. */
 const TARGET = 1000
 const BODY = Buffer.alloc(1024, 'x')
 const TIME = Date.now()
+
+const UPSTREAM = {
+  hostHeader: 'origin.internal:8080',
+  clientAddress: '192.0.2.1',
+  trusted: false,
+  scheme: 'https',
+  host: 'www.example.org',
+  instance: 'a1b2c3d4',
+  drop: FILL_FIELDS,
+}
 
 /** A GET as a browser sends it. */
 const BROWSER: FieldList = [
@@ -102,8 +113,25 @@ export function benchDecide(bench: Bench): void {
 }
 
 function decision(heads: readonly Head[], request: FieldList, now: number): Decision | undefined {
-  const head = selectHead(heads, request)
-  return head === undefined ? undefined : decide(head, request, now)
+  const exchange = exchangeOf(request)
+  const head = selectFor(exchange, heads)
+  return head === undefined ? undefined : decide(head, exchange.fields, now)
+}
+
+/** As much of an exchange as a hit looks at. The fields as the origin would get them are made only where they select. */
+function exchangeOf(fields: FieldList, res?: object): Exchange {
+  const exchange = {
+    method: 'GET',
+    key: 'k',
+    fields,
+    res,
+    result: '',
+    get forwarded() {
+      return upstreamFields(fields, UPSTREAM)
+    },
+    onHead() {},
+  }
+  return exchange as unknown as Exchange
 }
 
 /** Mean time of one call. Every result is looked at, so that no call can be left out. */
@@ -143,9 +171,8 @@ function server(heads: Head[]): (request: FieldList) => boolean {
     end() {},
   }
   return (request) => {
-    const exchange = { method: 'GET', key: 'k', fields: request, res, result: '', onHead() {} }
     const before = fields
-    return serveFromMemory(context, exchange as unknown as Exchange) && fields > before
+    return serveFromMemory(context, exchangeOf(request, res)) && fields > before
   }
 }
 

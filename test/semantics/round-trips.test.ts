@@ -311,20 +311,16 @@ t.test('paths are equal in the key when RFC 3986 calls them equivalent, and only
   )
 })
 
-t.test(
-  'a path is not read twice',
-  { todo: 'a % of nothing and what is decoded behind it make a new octet' },
-  async (t) => {
-    const part = fc.constantFrom('/', '%', '%25', '%34', '%31', '%7', '1', '4', '7', 'E', '%45')
-    fc.assert(
-      fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
-        const once = normalisedPath(parts.join(''))
-        t.equal(normalisedPath(once), once)
-      }),
-      { numRuns: 1000 },
-    )
-  },
-)
+t.test('a path is not read twice', async (t) => {
+  const part = fc.constantFrom('/', '%', '%25', '%34', '%31', '%7', '1', '4', '7', 'E', '%45')
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
+      const once = normalisedPath(parts.join(''))
+      t.equal(normalisedPath(once), once)
+    }),
+    { numRuns: 1000 },
+  )
+})
 
 t.test('no two targets have one key', async (t) => {
   const part = fc.string({ unit: fc.constantFrom('a', 'b', ':', '1', '/', '?') })

@@ -188,7 +188,7 @@ t.test('Vary, and the preferences of a request', async (t) => {
   )
 })
 
-t.test('a blank inside a name is not one around it', { todo: 'gz ip is gzip' }, async (t) => {
+t.test('a blank inside a name is not one around it', async (t) => {
   const fields = ['Date', dateAt(0), 'Cache-Control', 'max-age=60', 'Vary', 'Accept-Encoding']
   const head = storedHead(['Accept-Encoding', 'gz ip'], {
     status: 200,
