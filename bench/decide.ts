@@ -82,14 +82,17 @@ export function benchDecide(bench: Bench): void {
   const times = SHAPES.map(() => ({ decided: [] as number[], served: [] as number[] }))
   const measured = SHAPES.map((shape) => ({
     ...shape,
-    requests: ownStrings(shape.request),
+    exchanges: exchangesOf(shape.request),
     serve: server(shape.heads),
   }))
   // In turn, so that no shape gets code that was optimised for it alone. The first rounds warm up.
   for (let round = -Math.ceil(rounds / 5); round < rounds; round++) {
-    for (const [i, { heads, requests, serve, expected }] of measured.entries()) {
-      const decided = nanoseconds(requests, (request, n) => decision(heads, request, TIME + n) === expected)
-      const served = expected === 'fresh' ? nanoseconds(requests, serve) : Number.NaN
+    for (const [i, { heads, exchanges, serve, expected }] of measured.entries()) {
+      const decided = nanoseconds(
+        exchanges,
+        (exchange, n) => decision(heads, exchange, TIME + n) === expected,
+      )
+      const served = expected === 'fresh' ? nanoseconds(exchanges, serve) : Number.NaN
       if (round < 0) continue
       times[i].decided.push(decided)
       times[i].served.push(served)
@@ -112,19 +115,27 @@ export function benchDecide(bench: Bench): void {
   bench.line('')
 }
 
-function decision(heads: readonly Head[], request: FieldList, now: number): Decision | undefined {
-  const exchange = exchangeOf(request)
+function decision(heads: readonly Head[], exchange: Exchange, now: number): Decision | undefined {
   const head = selectFor(exchange, heads)
   return head === undefined ? undefined : decide(head, exchange.fields, now)
 }
 
+/** A response that goes nowhere, and counts the fields that it was given. */
+const NOWHERE = {
+  fields: 0,
+  writeHead(_status: number, list: FieldList) {
+    this.fields += list.length
+  },
+  end() {},
+}
+
 /** As much of an exchange as a hit looks at. The fields as the origin would get them are made only where they select. */
-function exchangeOf(fields: FieldList, res?: object): Exchange {
+function exchangeOf(fields: FieldList): Exchange {
   const exchange = {
     method: 'GET',
     key: 'k',
     fields,
-    res,
+    res: NOWHERE,
     result: '',
     get forwarded() {
       return upstreamFields(fields, UPSTREAM)
@@ -135,26 +146,26 @@ function exchangeOf(fields: FieldList, res?: object): Exchange {
 }
 
 /** Mean time of one call. Every result is looked at, so that no call can be left out. */
-function nanoseconds(requests: FieldList[], work: (request: FieldList, n: number) => boolean): number {
-  const calls = 50 * requests.length
+function nanoseconds(exchanges: Exchange[], work: (exchange: Exchange, n: number) => boolean): number {
+  const calls = 50 * exchanges.length
   let expected = 0
   const started = process.hrtime.bigint()
-  for (let n = 0; n < calls; n++) if (work(requests[n % requests.length], n)) expected++
+  for (let n = 0; n < calls; n++) if (work(exchanges[n % exchanges.length], n)) expected++
   const taken = Number(process.hrtime.bigint() - started)
   if (expected !== calls)
     throw new Error(`${calls - expected} of ${calls} were decided otherwise than expected`)
   return taken / calls
 }
 
-/** Copies with strings of their own, as the parser of node:http makes them: comparing them is no comparison of pointers. */
-function ownStrings(request: FieldList): FieldList[] {
+/** Copies with strings of their own, as the parser of node:http makes them: to compare them is not to compare pointers. */
+function exchangesOf(request: FieldList): Exchange[] {
   return Array.from({ length: 40 }, () =>
-    request.map((text) => Buffer.from(text, 'latin1').toString('latin1')),
+    exchangeOf(request.map((text) => Buffer.from(text, 'latin1').toString('latin1'))),
   )
 }
 
-/** `serveFromMemory` on a memory tier that holds these heads, and on a response that goes nowhere. */
-function server(heads: Head[]): (request: FieldList) => boolean {
+/** `serveFromMemory` on a memory tier that holds these heads. */
+function server(heads: Head[]): (exchange: Exchange) => boolean {
   const context = {
     sliceSize: 65536,
     counters: createCounters(),
@@ -165,14 +176,9 @@ function server(heads: Head[]): (request: FieldList) => boolean {
       l1Slice: () => ({ length: BODY.length, segments: [BODY] }),
     },
   } as unknown as Context
-  let fields = 0
-  const res = {
-    writeHead: (_status: number, list: FieldList) => (fields += list.length),
-    end() {},
-  }
-  return (request) => {
-    const before = fields
-    return serveFromMemory(context, exchangeOf(request, res)) && fields > before
+  return (exchange) => {
+    const before = NOWHERE.fields
+    return serveFromMemory(context, exchange) && NOWHERE.fields > before
   }
 }
 
@@ -206,6 +212,7 @@ function stored(fields: FieldList = [], request: FieldList = []): Head {
     ],
     requestTime: TIME,
     responseTime: TIME,
+    order: 0,
   }
   const options = { cacheTtl: 0, targets: ['cdn-cache-control'], setCookie: 'explicit' } as const
   return createHead({
