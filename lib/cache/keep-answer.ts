@@ -8,6 +8,7 @@ import { extentOf } from '../upstream/extent.ts'
 import type { BodyHandler, Transfer, UpstreamResponse } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
 import { countingHandler, storingFill } from './fills.ts'
+import type { Resource } from './resource.ts'
 import { serveFetched } from './serve-fetched.ts'
 
 const WRITTEN_ANEW: ReadonlySet<string> = new Set(['content-length', 'x-cache'])
@@ -19,20 +20,19 @@ const WRITTEN_ANEW: ReadonlySet<string> = new Set(['content-length', 'x-cache'])
  */
 export function keepAnswer(
   context: Context,
+  resource: Resource,
   exchange: Exchange,
   response: UpstreamResponse,
   transfer: Transfer,
-): { body: BodyHandler; served: Promise<void> } | undefined {
-  const { resources, caching, origin, sliceSize } = context
+): { body: BodyHandler; served: Promise<unknown> } | undefined {
+  const { caching, origin, sliceSize } = context
   const { method, target, fields } = exchange
-  if (method !== 'POST' || !context.stores) return undefined
   const policy = policyOf(response.fields, caching.targets)
   if (!answersGet(method, target, response, policy, origin.url.host, context.keyOf)) return undefined
   const extent = extentOf(response, method, null)
   if (!extent || extent.closeDelimited) return undefined
   if (!storable({ method: 'GET', fields }, response, policy, caching).store) return undefined
 
-  const resource = resources.acquire(exchange.key)
   const head = createHead({
     key: resource.key,
     generation: context.nextGeneration(),
@@ -53,8 +53,6 @@ export function keepAnswer(
     received: without(endToEnd(response.fields), WRITTEN_ANEW),
     trailers,
   }
-  const served = serveFetched(context, resource, exchange, answer, fill, true, letGo)
-    .catch(() => false)
-    .then(() => resources.release(resource))
+  const served = serveFetched(context, resource, exchange, answer, fill, true, letGo).catch(() => false)
   return { body: countingHandler(context, fill, trailers), served }
 }

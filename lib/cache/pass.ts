@@ -31,12 +31,15 @@ export function hasBody(fields: FieldList): boolean {
  * that says that it is what GET would get.
  */
 export function pass(context: Context, exchange: Exchange, reason: ForwardReason): Promise<void> {
-  const { counters } = context
+  const { counters, resources } = context
   const { req, res, sink, method } = exchange
   counters.bypass++
   const body = hasBody(exchange.fields) ? req : null
   const idempotent = body === null && IDEMPOTENT.has(method)
   const { promise, resolve } = Promise.withResolvers<void>()
+  // Active from the beginning: a purge that comes before the answer must be heard of (invariant 8).
+  const resource = method === 'POST' && context.stores ? resources.acquire(exchange.key) : undefined
+  const epoch = resource?.epoch
 
   const request = {
     method,
@@ -63,11 +66,12 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
 
   function relay(response: UpstreamResponse, transfer: Transfer): BodyHandler {
     const { status } = response
+    const mayKeep = resource !== undefined && resource.epoch === epoch
     if (invalidates(method, status)) invalidate(context, exchange, response)
-    const kept = keepAnswer(context, exchange, response, transfer)
+    const kept = mayKeep ? keepAnswer(context, resource, exchange, response, transfer) : undefined
     if (kept) {
       forget() // a client that leaves does not stop what others may follow: the fill knows what to do
-      kept.served.then(resolve)
+      kept.served.then(() => resolve())
       return kept.body
     }
     const fields = without(endToEnd(response.fields), status === 204 ? NOT_RELAYED_OF_204 : NOT_RELAYED)
@@ -100,7 +104,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
     }
   }
 
-  return promise
+  return promise.then(() => resource && resources.release(resource))
 }
 
 /** Forgets what the answer to an unsafe request has made untrue: all variants and slices (RFC 9111 section 4.4). */

@@ -23,6 +23,9 @@ export const UNCONDITIONAL: Condition = { stale: null, variants: [], clientEtags
 /** More entity-tags make a request longer than they are worth. */
 const MAX_ETAGS = 16
 
+/** Fields that differ between variants. */
+const TELL_VARIANTS = ['content-encoding', 'content-language', 'content-type']
+
 /**
  * The condition for a request. What the client has is asked for only where something stored is: on a plain miss the
  * whole is fetched, so that it can be stored, and the client's condition answered from it.
@@ -73,8 +76,16 @@ export function confirmedBy(condition: Condition, response: ReceivedResponse): C
     if (confirms(stale, response, false)) return { head: stale }
     return clientEtags.some((listed) => weakMatch(listed, current)) ? { etag: current } : undefined
   }
-  const matching = variants.filter((head) => head.etag === current)
+  const matching = variants.filter((head) => head.etag === current && !contradicts(head, response))
   return matching.length === 0 ? undefined : { head: matching[matching.length - 1] }
+}
+
+/** Whether a 304 says of its representation what the stored one is not. Some origins give all variants one ETag. */
+function contradicts(head: Head, { fields }: ReceivedResponse): boolean {
+  return TELL_VARIANTS.some((name) => {
+    const said = fieldValue(fields, name)
+    return said !== undefined && said.toLowerCase() !== fieldValue(head.fields, name)?.toLowerCase()
+  })
 }
 
 /** What a client has; none where another of its conditions comes first (RFC 9110 section 13.2.2). */

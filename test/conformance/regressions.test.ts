@@ -216,3 +216,41 @@ t.test('of long group names fewer are remembered, and the forgotten ones count f
   for (let i = 0; i < 200; i++) groups.invalidate({ ...target, authority: 'b'.repeat(15_000) + i }, ['y'])
   t.ok(groups.areInvalidated(target, head))
 })
+
+// The key was not looked after while the origin thought: what it had made before the purge was stored after it.
+t.test('the answer to a POST that a purge has overtaken is not stored', async (t) => {
+  const go = Promise.withResolvers<void>()
+  const origin = await startOrigin(t, async (request, exchange) => {
+    const fields = { 'Cache-Control': 'max-age=60', 'Content-Location': '/p' }
+    if (request.method === 'GET') return exchange.respond({ fields, body: 'new' })
+    await go.promise
+    return exchange.respond({ fields, body: 'old' })
+  })
+  const proxy = await startProxy(t, { upstream: origin.url })
+  const post = get(`${proxy.url}/p`, { method: 'POST', body: 'a' })
+  await until(() => origin.requests.length === 1)
+  await proxy.fastify.sliceProxy!.purge(`${proxy.url}/p`)
+  go.resolve()
+  t.equal((await post).body.toString(), 'old')
+  t.equal((await get(`${proxy.url}/p`)).body.toString(), 'new')
+})
+
+// The 304 named the ETag of the English page, as it would have named that of any: the client got English for German.
+t.test('a 304 whose fields are not those of the variant that it names is not believed', async (t) => {
+  const origin = await startOrigin(t, (request, exchange) => {
+    const language = request.header('accept-language')!
+    const fields = {
+      ETag: '"one for all"',
+      Vary: 'Accept-Language',
+      'Content-Language': language,
+      'Cache-Control': 'max-age=60',
+    }
+    if (request.header('if-none-match')) return exchange.respond({ status: 304, fields })
+    return exchange.respond({ fields, body: `in ${language}` })
+  })
+  const proxy = await startProxy(t, { upstream: origin.url })
+  for (const language of ['en', 'de', 'en']) {
+    const { body } = await get(`${proxy.url}/p`, { headers: { 'Accept-Language': language } })
+    t.equal(body.toString(), `in ${language}`)
+  }
+})
