@@ -240,7 +240,7 @@ t.test('a 304 whose fields are not those of the variant that it names is not bel
   const origin = await startOrigin(t, (request, exchange) => {
     const language = request.header('accept-language')!
     const fields = {
-      ETag: '"one for all"',
+      ETag: '"one-for-all"',
       Vary: 'Accept-Language',
       'Content-Language': language,
       'Cache-Control': 'max-age=60',
