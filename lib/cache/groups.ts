@@ -37,10 +37,10 @@ export function createGroups(includeHost: boolean): Groups {
     },
 
     areInvalidated(origin, head) {
-      if (head.requestTime < forgotten) return true
+      if (head.order < forgotten) return true
       return head.groups.some((name) => {
         const time = invalidated.peek(groupKey(origin, name))
-        return time !== undefined && head.requestTime < time
+        return time !== undefined && head.order < time
       })
     },
   }

@@ -149,13 +149,13 @@ export function openTransfer(
     return countingHandler(context, fill)
   }
 
-  /** A part of the same representation renews what is stored of it (RFC 9111 section 3.4), once for each Date. */
+  /** A part of the same representation renews what is stored of it (RFC 9111 section 3.4). */
   function freshenByPart(response: UpstreamResponse): void {
     const current = resource.heads?.find((known) => variantKey(known) === variantKey(head))
     if (current?.generation !== head.generation || !isStrongEtag(head.etag)) return
     const { fields } = exchange
     const fresh = freshen(current, response, { fields: exchange.forwarded }, context.caching)
-    if (fresh.head.date <= current.date) return
+    if (fresh.head.date < current.date) return
     keepFreshened(context, resource, epoch, fields, current, fresh.head, fresh.policy)
   }
 

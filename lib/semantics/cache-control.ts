@@ -71,7 +71,11 @@ export const DIRECTIVES: ReadonlyMap<string, Directive> = new Map<string, Direct
 
 const NOTHING_STATED: CacheControl = Object.freeze(nothingStated())
 
-const DIRECTIVE = /^([!#$%&'*+.^_`|~0-9a-z-]+)[\t ]*(?:=(.*))?/is
+const DIRECTIVE = /^([!#$%&'*+.^_`|~0-9a-z-]+)[\t ]*(?:=(.*)|(.+))?$/is
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
+
+/** What makes a response more cacheable: not to be read into `public;no-store`. */
+const ALLOWING: ReadonlySet<Flag> = new Set(['public', 'immutable', 'mustUnderstand'])
 
 /**
  * Parses a combined Cache-Control field; never throws. Names match in any case, spaces around `=` and quoted
@@ -83,35 +87,46 @@ export function parseCacheControl(value: string | undefined): CacheControl {
   const parsed = nothingStated()
   for (const member of listMembers(value)) {
     const match = DIRECTIVE.exec(member)
-    if (match !== null) apply(parsed, match[1].toLowerCase(), match[2])
+    if (match !== null) apply(parsed, match[1].toLowerCase(), match[3] === undefined ? match[2] : null)
   }
   return parsed
 }
 
-function apply(parsed: Mutable, name: string, argument: string | undefined): void {
+/** @param argument undefined without one; null when something else than one follows the name */
+function apply(parsed: Mutable, name: string, argument: string | undefined | null): void {
   const { flag, scope, duration } = DIRECTIVES.get(name) ?? {}
-  if (flag !== undefined) parsed[flag] = true
-  else if (scope !== undefined) parsed[scope] = widerScope(parsed[scope], argument)
+  if (flag !== undefined) parsed[flag] ||= argument !== null || !ALLOWING.has(flag)
+  else if (scope !== undefined) parsed[scope] = widerScope(parsed[scope], argument ?? undefined)
   else if (duration !== undefined) parsed[duration] = stricter(parsed[duration], duration, argument)
 }
 
-function stricter(stated: number | null, duration: Duration, argument: string | undefined): number | null {
+function stricter(
+  stated: number | null,
+  duration: Duration,
+  argument: string | undefined | null,
+): number | null {
   const seconds = toSeconds(duration, argument)
   if (stated === null || seconds === null) return seconds ?? stated
   return duration === 'minFresh' ? Math.max(stated, seconds) : Math.min(stated, seconds)
 }
 
-/** `private=""` lists nothing, and so restricts as much as `private` alone: CVE-2026-13697. */
+/**
+ * `private=""` lists nothing, and so restricts as much as `private` alone: CVE-2026-13697. So does what is no list of
+ * names.
+ */
 function widerScope(stated: boolean | readonly string[], argument: string | undefined): true | string[] {
   const listed =
     argument === undefined ? [] : listMembers(unquote(argument)).map((name) => name.toLowerCase())
-  if (stated === true || listed.length === 0) return true
-  return stated === false ? listed : [...stated, ...listed]
+  if (stated === true || listed.length === 0 || !listed.every((name) => FIELD_NAME.test(name))) return true
+  if (stated === false) return listed
+  const names = stated as string[] // our own of before; copied for each directive the time would be quadratic
+  for (const name of listed) names.push(name)
+  return names
 }
 
-function toSeconds(duration: Duration, argument: string | undefined): number | null {
+function toSeconds(duration: Duration, argument: string | undefined | null): number | null {
   if (argument === undefined && duration === 'maxStale') return MAX_DELTA_SECONDS
-  const digits = argument === undefined ? '' : unquote(argument)
+  const digits = unquote(argument ?? '')
   if (/^\d+$/.test(digits)) return Math.min(Number(digits), MAX_DELTA_SECONDS)
   return duration === 'minFresh' ? null : 0 // of min-fresh alone 0 would not be the strict reading
 }

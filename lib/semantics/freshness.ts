@@ -11,6 +11,8 @@ export interface ReceivedResponse {
   requestTime: number
   /** When its head was received. */
   responseTime: number
+  /** When its request was sent, by a clock that never goes back. */
+  order: number
 }
 
 export interface CachingOptions {

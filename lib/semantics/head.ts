@@ -59,6 +59,7 @@ export function createHead(input: HeadInput): Head {
     acceptEncoding: fieldValue(request.fields, 'accept-encoding') ?? null,
     requestTime: response.requestTime,
     responseTime: response.responseTime,
+    order: response.order,
     ...storedFreshness(freshness(response, policy, options)),
     groups: cacheGroups(response.fields),
   }
@@ -124,6 +125,7 @@ export function freshen(
     ...(replaced.has('vary') ? selectionOf(fields, request.fields) : {}),
     requestTime: response.requestTime,
     responseTime: response.responseTime,
+    order: response.order,
     ...storedFreshness(freshness({ ...response, status: head.status, fields: aged }, policy, options)),
     groups: cacheGroups(fields),
   }

@@ -30,7 +30,7 @@ const DEFAULT_PORT: Readonly<Record<string, number>> = { http: 80, https: 443 }
  * reg-name (without the comma that joins repeated Host fields) or IPv4 or [IPv6], and a port (RFC 3986
  * section 3.2).
  */
-const AUTHORITY = /^(\[[0-9a-f:.]*:[0-9a-f:.]*\]|(?:[a-z0-9._~!$&'()*+;=-]|%[0-9a-f]{2})+)(?::(\d{0,5}))?$/i
+const AUTHORITY = /^(\[[0-9a-f:.]+\]|(?:[a-z0-9._~!$&'()*+;=-]|%[0-9a-f]{2})+)(?::(\d{0,5}))?$/i
 const STRAY_PERCENT = /%(?![0-9a-f]{2})/i
 const ABSOLUTE_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^/?]*)(.*)$/is
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what is looked for
@@ -135,6 +135,7 @@ function normaliseAuthority(value: string, scheme: string): string | undefined {
   const match = AUTHORITY.exec(value)
   if (match === null) return undefined
   const host = match[1].toLowerCase()
+  if (host.startsWith('[') && !host.includes(':')) return undefined
   if (match[2] === undefined || match[2] === '') return host
   const port = Number(match[2])
   if (port > 65535) return undefined

@@ -43,6 +43,8 @@ export interface Head {
   /** When the request was sent and its response head received. */
   requestTime: number
   responseTime: number
+  /** When the request was sent, by a clock that never goes back: tells what was asked before an invalidation. */
+  order: number
   /** Date as received, or the time of receipt. */
   date: number
   /** corrected_initial_age of RFC 9111 section 4.2.3. */

@@ -31,7 +31,8 @@ export function captureResponse(
   req: IncomingMessage,
   handler: ResponseHandler,
 ): { response: ServerResponse; transfer: Transfer } {
-  const requestTime = uniqueNow()
+  const requestTime = Date.now()
+  const order = uniqueNow()
   const response = new ServerResponse(req)
   const queue: Waiting[] = []
   let body: BodyHandler | null = null
@@ -69,7 +70,7 @@ export function captureResponse(
       else if (!hasField(fields, 'transfer-encoding')) fields.push('Transfer-Encoding', 'chunked')
     }
     const { statusCode: status } = response
-    body = handler.response({ status, fields, requestTime, responseTime: Date.now() }, transfer)
+    body = handler.response({ status, fields, requestTime, responseTime: Date.now(), order }, transfer)
   }
 
   function put(bytes: Buffer, taken: (() => void) | undefined): void {

@@ -37,6 +37,8 @@ export interface UpstreamResponse {
   fields: FieldList
   requestTime: number
   responseTime: number
+  /** From `uniqueNow`, when the request was sent. */
+  order: number
 }
 
 /** A transfer under way, to be paced or stopped by who reads it. */
@@ -123,7 +125,8 @@ function createExchange(
   handler: Dispatcher.DispatchHandler
   transfer: Transfer
 } {
-  const requestTime = uniqueNow()
+  const requestTime = Date.now()
+  const order = uniqueNow()
   let controller: Dispatcher.DispatchController | null = null
   let body: BodyHandler | null = null
   let stopped: Error | null = null
@@ -147,7 +150,7 @@ function createExchange(
         if (stopped) return
         const fields = textFields(controller?.rawHeaders as Buffer[] | null)
         if (status < 200) return handler.interim?.(status, fields)
-        body = handler.response({ status, fields, requestTime, responseTime: Date.now() }, transfer)
+        body = handler.response({ status, fields, requestTime, responseTime: Date.now(), order }, transfer)
       },
       onResponseData(_controller, chunk) {
         if (!stopped) body?.data(chunk as Buffer)

@@ -14,6 +14,7 @@ function notModified(fields: FieldList) {
     fields: ['Date', dateAt(LATER / 1000), ...fields],
     requestTime: NOW + LATER,
     responseTime: NOW + LATER,
+    order: 0,
   }
 }
 
@@ -73,7 +74,12 @@ t.test('fields that private or no-cache list are not kept, but Vary counts all t
 })
 
 t.test('a response without a valid Date gets one', async (t) => {
-  const response = { ...received([]), fields: ['Date', 'today', 'A', 'b'], responseTime: NOW + 1500 }
+  const response = {
+    ...received([]),
+    fields: ['Date', 'today', 'A', 'b'],
+    responseTime: NOW + 1500,
+    order: 0,
+  }
   t.same(headOf([], { response }).fields, ['A', 'b', 'Date', dateAt(1)])
 })
 
@@ -164,7 +170,7 @@ t.test('a 304 replaces fields and freshness, not the identity of the bytes', asy
     ...['Date', dateAt(LATER / 1000), 'x', 'new', 'Cache-Control', 'max-age=10'],
   ])
   t.match(fresh, { generation: 1, status: 200, length: 1000, etag: '"a"', contentEncoding: 'gzip' })
-  t.match(fresh, { initialAge: 3000, freshUntil: NOW + LATER + 7000, responseTime: NOW + LATER })
+  t.match(fresh, { initialAge: 3000, freshUntil: NOW + LATER + 7000, responseTime: NOW + LATER, order: 0 })
 })
 
 t.test('a 304 without Cache-Control renews what is stored, from its own time', async (t) => {

@@ -17,7 +17,7 @@ export function dateAt(seconds: number): string {
 
 /** A response that arrives at NOW, at once, with these fields and a Date of NOW. */
 export function received(fields: FieldList, status = 200): ReceivedResponse {
-  return { status, fields: ['Date', dateAt(0), ...fields], requestTime: NOW, responseTime: NOW }
+  return { status, fields: ['Date', dateAt(0), ...fields], requestTime: NOW, responseTime: NOW, order: 0 }
 }
 
 /** The head of such a response, 1000 bytes long. */

@@ -77,20 +77,16 @@ t.test('a restriction, an unknown directive, or what is none, added anywhere, al
   fc.assert(property(fc.oneof(strict, garbage)), { numRuns: 2000 })
 })
 
-t.test(
-  'what is no directive but begins like one allows nothing',
-  { todo: 'public;no-store is public' },
-  async () => {
-    const malformed = fc.constantFrom(
-      'public;no-store',
-      'public no-cache',
-      'immutable x',
-      'must-understand;',
-      'pub lic',
-    )
-    fc.assert(property(malformed), { numRuns: 1000 })
-  },
-)
+t.test('what is no directive but begins like one allows nothing', async () => {
+  const malformed = fc.constantFrom(
+    'public;no-store',
+    'public no-cache',
+    'immutable x',
+    'must-understand;',
+    'pub lic',
+  )
+  fc.assert(property(malformed), { numRuns: 1000 })
+})
 
 t.test('a directive that is there already, with whatever value, allows nothing more', async () => {
   for (const name of ['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error']) {
@@ -144,8 +140,13 @@ t.test(
     fc.assert(
       fc.property(cacheControl, windows, others, status, (members, member, fields, status) => {
         const freshUntil = (all: string[]) =>
-          storedHead([], { status, fields: withPolicy(all, fields), requestTime: NOW, responseTime: NOW })
-            ?.freshUntil ?? 0
+          storedHead([], {
+            status,
+            fields: withPolicy(all, fields),
+            requestTime: NOW,
+            responseTime: NOW,
+            order: 0,
+          })?.freshUntil ?? 0
         const before = freshUntil(members)
         if (before !== 0 && freshUntil([...members, member]) > before)
           throw new Error(`${members} and ${member}`)
@@ -182,6 +183,7 @@ t.test('a request allows more only with max-stale', async () => {
         fields: withPolicy(policy, fields),
         requestTime: NOW,
         responseTime: NOW,
+        order: 0,
       })
       const use = (all: string[]) =>
         ALLOWED[useOf(head, ['Cache-Control', all.join(', '), 'X-A', '1'], NOW + later * 1000)]

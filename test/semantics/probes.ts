@@ -28,7 +28,7 @@ const TIMES = [0, 1, 6, 15, 30, 61, 90, 200, 3601, 100_000]
  * responses if no client can tell them apart by what the cache does.
  */
 export function uses(request: FieldList, response: { status: number; fields: FieldList }): number[] {
-  const head = storedHead(request, { ...response, requestTime: NOW, responseTime: NOW })
+  const head = storedHead(request, { ...response, requestTime: NOW, responseTime: NOW, order: 0 })
   return REQUESTS.flatMap((probe) => TIMES.flatMap((seconds) => usesOf(head, probe, NOW + seconds * 1000)))
 }
 

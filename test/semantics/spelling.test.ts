@@ -108,7 +108,7 @@ t.test('Cache-Control of a request', async () => {
   )
   const later = fc.constantFrom(0, 6, 61, 90)
   const fields = ['Date', dateAt(0), 'Cache-Control', 'max-age=60', 'ETag', '"a"']
-  const head = storedHead([], { status: 200, fields, requestTime: NOW, responseTime: NOW })
+  const head = storedHead([], { status: 200, fields, requestTime: NOW, responseTime: NOW, order: 0 })
   fc.assert(
     fc.property(directives, later, choices, (members, later, choices) => {
       const written = overLines(
@@ -164,6 +164,7 @@ t.test('Vary, and the preferences of a request', async (t) => {
         fields,
         requestTime: NOW,
         responseTime: NOW,
+        order: 0,
       })
       const reordered = written(pick(choices, 2) === 0 ? members : members.toReversed(), choices)
       const request = overLines(name, reordered, choices)
@@ -174,7 +175,13 @@ t.test('Vary, and the preferences of a request', async (t) => {
   )
   const fields = ['Date', dateAt(0), 'Cache-Control', 'max-age=60', 'Vary', 'Accept-Encoding']
   const stored = (text: string) =>
-    storedHead(['Accept-Encoding', text], { status: 200, fields, requestTime: NOW, responseTime: NOW })
+    storedHead(['Accept-Encoding', text], {
+      status: 200,
+      fields,
+      requestTime: NOW,
+      responseTime: NOW,
+      order: 0,
+    })
   t.equal(
     useOf(stored('br, gzip'), ['Accept-Encoding', 'br;q=1.0, gzip;q=1'], NOW),
     'fresh',
@@ -195,6 +202,7 @@ t.test('a blank inside a name is not one around it', async (t) => {
     fields,
     requestTime: NOW,
     responseTime: NOW,
+    order: 0,
   })
   t.equal(useOf(head, ['Accept-Encoding', 'gzip'], NOW), 'fetch')
 })

@@ -44,6 +44,7 @@ export function headOf(key: string, generation: number, changes: Partial<Head> =
     acceptEncoding: null,
     requestTime: 1,
     responseTime: 2,
+    order: 0,
     date: 2,
     initialAge: 0,
     freshUntil: 3600000,

@@ -4,7 +4,7 @@ import { type AskedRange, extentOf, rangeField } from '../../lib/upstream/extent
 
 function response(status: number, fields: Record<string, string | number>) {
   const list = Object.entries(fields).flatMap(([name, value]) => [name, String(value)])
-  return { status, fields: list, requestTime: 0, responseTime: 0 }
+  return { status, fields: list, requestTime: 0, responseTime: 0, order: 0 }
 }
 
 const offset = fc.integer({ min: 0, max: 2 ** 40 })

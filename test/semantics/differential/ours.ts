@@ -19,6 +19,7 @@ export function ours(exchange: Exchange): Verdict {
     fields: allFields(exchange.response),
     requestTime: NOW,
     responseTime: NOW,
+    order: 0,
   })
   if (head === null) return NOT_STORED
   const use = useOf(head, probe, now)
@@ -41,6 +42,7 @@ export function ourUpdate({ response, notModified }: Update): Updated {
     fields: allFields(message),
     requestTime: NOW,
     responseTime: NOW,
+    order: 0,
   })
   const stored = storedHead([], received(response, 200))
   if (stored === null) throw new Error('not stored, so that there is nothing to update')
