@@ -1,5 +1,6 @@
 import { endToEnd, fieldValue, hasField, without } from '../semantics/fields.ts'
 import { invalidatedGroups } from '../semantics/groups.ts'
+import { forwardsLeft, withOneForwardLess } from '../semantics/max-forwards.ts'
 import { invalidatedTargets, invalidates } from '../semantics/methods.ts'
 import { cacheStatus, type ForwardReason, VIA } from '../semantics/response-fields.ts'
 import type { FieldList } from '../semantics/types.ts'
@@ -34,6 +35,11 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
   const { counters, resources } = context
   const { req, res, sink, method } = exchange
   counters.bypass++
+  const left = forwardsLeft(method, exchange.fields)
+  if (left === 0) {
+    answerAsLast(exchange)
+    return Promise.resolve()
+  }
   const body = hasBody(exchange.fields) ? req : null
   const idempotent = body === null && IDEMPOTENT.has(method)
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -41,10 +47,11 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
   const resource = method === 'POST' && context.stores ? resources.acquire(exchange.key) : undefined
   const epoch = resource?.epoch
 
+  const fields = context.upstreamFields(exchange, NOT_FORWARDED)
   const request = {
     method,
     path: exchange.target.path,
-    fields: context.upstreamFields(exchange, NOT_FORWARDED),
+    fields: left === null ? fields : withOneForwardLess(fields, left),
     body,
     cause: req,
     awaited: true,
@@ -105,6 +112,16 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
   }
 
   return promise.then(() => resource && resources.release(resource))
+}
+
+/** Answers OPTIONS or TRACE that may be forwarded no farther (RFC 9110 section 7.6.2); we do not tell what TRACE asks for. */
+function answerAsLast(exchange: Exchange): void {
+  const status = exchange.method === 'OPTIONS' ? 204 : 405
+  const told = cacheStatus({ hit: false, key: exchange.shownKey })
+  const fields = ['Allow', 'GET, HEAD, OPTIONS', 'Via', VIA, 'X-Cache', 'BYPASS', 'Cache-Status', told]
+  if (status === 405) fields.push('Content-Length', '0')
+  sendHead(exchange, 'BYPASS', status, fields)
+  exchange.res.end()
 }
 
 /** Forgets what the answer to an unsafe request has made untrue: all variants and slices (RFC 9111 section 4.4). */

@@ -136,3 +136,28 @@ t.test("a target that the router cannot decode is still the origin's to judge", 
     t.equal((await get(`${server.url}${target}`)).header('x-cache'), 'HIT', 'and is cached like any other')
   }
 })
+
+t.test('OPTIONS and TRACE go no farther than Max-Forwards lets them (RFC 9110 section 7.6.2)', async (t) => {
+  const origin = await startOrigin(t, (_request, exchange) =>
+    exchange.respond({ status: 200, body: 'origin' }),
+  )
+  const proxy = await startProxy(t, { upstream: origin.url })
+  const ask = (method: string, value: string) =>
+    get(`${proxy.url}/`, { method, headers: { 'Max-Forwards': value } })
+  for (const method of ['OPTIONS', 'TRACE']) {
+    const last = await ask(method, '0')
+    t.match(last, { status: method === 'OPTIONS' ? 204 : 405, complete: true }, method)
+    t.equal(last.header('allow'), 'GET, HEAD, OPTIONS')
+    t.equal(origin.requests.length, 0)
+    for (const [sent, forwarded] of [
+      ['1', '0'],
+      ['010', '9'],
+      ['x', 'x'],
+    ]) {
+      t.equal((await ask(method, sent)).body.toString(), 'origin')
+      t.equal(origin.requests.pop()!.header('max-forwards'), forwarded)
+    }
+  }
+  await ask('POST', '0')
+  t.equal(origin.requests.pop()!.header('max-forwards'), '0', 'other methods are not limited')
+})
