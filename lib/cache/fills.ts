@@ -23,9 +23,10 @@ export function storingFill(
       other.sliceSize === sliceSize &&
       combinable(other) &&
       combinable(head) &&
-      sameRepresentation(other, head),
+      sameRepresentation(other, head) &&
+      variantKey(other) === variantKey(head),
   )
-  if (known && variantKey(known) === variantKey(head)) head.generation = known.generation
+  if (known) head.generation = known.generation
   // Without a strong validator a part is worth nothing: later slices could not be told to belong to it.
   const early = combinable(head)
   const { epoch } = resource

@@ -60,26 +60,35 @@ export function variantKey({ vary, varyValues }: Pick<Head, 'vary' | 'varyValues
   return vary.length === 0 ? '' : JSON.stringify([vary, varyValues])
 }
 
-/** The stored response that a request selects: the latest of those that it matches (RFC 9111 section 4.1). */
+/**
+ * The stored response that a request selects: the latest of those that it matches (RFC 9111 section 4.1). One that is
+ * only in the language that the request prefers comes after those that were selected with the same values: it may be
+ * what the origin had instead of another language.
+ */
 export function selectHead(heads: readonly Head[], request: FieldList): Head | undefined {
   let selected: Head | undefined
+  let isExact = false
   // Variants of one resource nearly always vary on the same fields: these are read once.
   let names: readonly string[] = []
   let values: readonly (string | null)[] = []
   for (const head of heads) {
-    if (selected !== undefined && !isLater(head, selected)) continue
+    let exact = true
     if (head.vary.length > 0) {
-      if (!sameNames(head.vary, names)) {
+      if (!sameList(head.vary, names)) {
         names = head.vary
         values = selectingValues(names, request)
       }
-      if (!matches(head, values)) continue
+      exact = sameList(head.varyValues, values)
+      if (!exact && (isExact || !matches(head, values))) continue
     }
+    if (selected !== undefined && exact === isExact && !isLater(head, selected)) continue
     selected = head
+    isExact = exact
   }
   return selected
 }
 
+/** Whether the values of a request select a head, by its language at least. */
 function matches(head: Head, values: readonly (string | null)[]): boolean {
   for (let i = 0; i < values.length; i++) {
     if (values[i] === head.varyValues[i]) continue
@@ -88,7 +97,7 @@ function matches(head: Head, values: readonly (string | null)[]): boolean {
   return true
 }
 
-function sameNames(a: readonly string[], b: readonly string[]): boolean {
+function sameList(a: readonly (string | null)[], b: readonly (string | null)[]): boolean {
   if (a === b) return true
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false

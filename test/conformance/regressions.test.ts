@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { createGroups } from '../../lib/cache/groups.ts'
 import type { Head } from '../../lib/semantics/types.ts'
+import { uniqueNow } from '../../lib/upstream/clock.ts'
 import { connect, get } from '../helpers/client.ts'
 import { startOrigin } from '../helpers/origin.ts'
 import { startProxy } from '../helpers/proxy.ts'
@@ -208,9 +209,7 @@ t.test('what is relative is of the same origin, however Host is written', async 
 t.test('of long group names fewer are remembered, and the forgotten ones count for all', async (t) => {
   const groups = createGroups(true)
   const target = { scheme: 'http', authority: 'a', path: '/' }
-  await wait(2)
-  const head = { requestTime: Date.now(), groups: ['g'] } as unknown as Head
-  await wait(2)
+  const head = { order: uniqueNow(), groups: ['g'] } as unknown as Head
   groups.invalidate(target, ['x'])
   t.notOk(groups.areInvalidated(target, head))
   for (let i = 0; i < 200; i++) groups.invalidate({ ...target, authority: 'b'.repeat(15_000) + i }, ['y'])
@@ -253,4 +252,22 @@ t.test('a 304 whose fields are not those of the variant that it names is not bel
     const { body } = await get(`${proxy.url}/p`, { headers: { 'Accept-Language': language } })
     t.equal(body.toString(), `in ${language}`)
   }
+})
+
+// The latest response in a language was for all who prefer it: also what the origin had for want of another one.
+t.test('what was selected with the same values comes before what is in the same language', async (t) => {
+  const origin = await startOrigin(t, (request, exchange) => {
+    const fields = { Vary: 'Accept-Language', 'Content-Language': 'en', 'Cache-Control': 'max-age=60' }
+    const wanted = request.header('accept-language')!
+    const date = new Date(Date.now() + origin.requests.length * 1000).toUTCString()
+    const body = wanted === 'en' ? 'welcome' : `welcome, there is nothing in ${wanted}`
+    return exchange.respond({ fields: { ...fields, Date: date }, body })
+  })
+  const proxy = await startProxy(t, { upstream: origin.url })
+  const body = async (language: string) =>
+    (await get(`${proxy.url}/p`, { headers: { 'Accept-Language': language } })).body.toString()
+  t.equal(await body('en'), 'welcome')
+  t.equal(await body('xx'), 'welcome, there is nothing in xx')
+  t.equal(await body('en'), 'welcome')
+  t.equal(await body('en, fr;q=0.5'), 'welcome, there is nothing in xx', 'the latest that is in English')
 })
