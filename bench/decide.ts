@@ -15,6 +15,7 @@ const BODY = Buffer.alloc(1024, 'x')
 const TIME = Date.now()
 
 const UPSTREAM = {
+  httpVersion: '1.1',
   hostHeader: 'origin.internal:8080',
   clientAddress: '192.0.2.1',
   trusted: false,

@@ -150,10 +150,11 @@ export function createCache(options: CacheOptions): ProxyCache {
     instance,
     keyOf: (target) => cacheKey(target, options.key),
     upstreamFields: (exchange, drop) => {
-      const { socket, target } = exchange
+      const { req, socket, target } = exchange
       const authority = target.authority
       return upstreamFields(exchange.fields, {
         hostHeader: options.hostHeader === 'client' && authority !== '' ? authority : origin.url.host,
+        httpVersion: req.httpVersion,
         clientAddress: socket.remoteAddress ?? '',
         trusted: trusted(socket.remoteAddress),
         scheme: target.scheme,

@@ -3,19 +3,26 @@ import { describeFailure } from '../upstream/failure.ts'
 import type { Context, Exchange } from './context.ts'
 import { sendHead } from './respond.ts'
 
-/** Answers for an origin that cannot: 502 or 504 with the reason; a response already begun is cut instead. */
+/**
+ * Answers for an origin that cannot: 502 or 504 with the reason; a response already begun is cut instead.
+ *
+ * @param mustRevalidate what is stored may not be used without the origin: 504 then, whatever the reason (RFC 9111
+ * section 5.2.2.2)
+ */
 export function sendFailure(
   context: Context,
   exchange: Exchange,
   error: Error,
   fwd: CacheStatusInput['fwd'],
+  mustRevalidate = false,
 ): void {
   if (exchange.sink.gone) return
   if (exchange.res.headersSent) {
     cut(context, exchange)
     return
   }
-  const { status, type } = describeFailure(error)
+  const { status: described, type } = describeFailure(error)
+  const status = mustRevalidate ? 504 : described
   const text =
     status === 504 ? 'the origin did not answer in time' : 'the origin could not be reached or understood'
   sendError(exchange, status, `${status} ${text}`, ['Proxy-Status', proxyStatus(type)], fwd)

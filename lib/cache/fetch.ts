@@ -26,7 +26,12 @@ import { sendWithRetries } from './send.ts'
 
 /** Response fields that depend on what part of the representation the client gets. */
 const WRITTEN_ANEW: ReadonlySet<string> = new Set(['content-length', 'x-cache'])
-const WRITTEN_ANEW_OF_PART: ReadonlySet<string> = new Set([...WRITTEN_ANEW, 'content-range'])
+const WRITTEN_ANEW_OF_PART: ReadonlySet<string> = new Set([
+  ...WRITTEN_ANEW,
+  'content-range',
+  'content-digest',
+  'content-md5',
+])
 
 /** What is asked of the origin to learn what a key is. */
 export interface FetchPlan {

@@ -27,7 +27,8 @@ import { type Following, sendRange } from '../slices/reader.ts'
 import type { Context, Exchange } from './context.ts'
 import type { ResponseSource } from './source.ts'
 
-const CONTENT_RANGE: ReadonlySet<string> = new Set(['content-range'])
+/** Stored, they speak of the whole: its digest, or, in what was no part, nothing at all (but they are passed on). */
+const NOT_OF_A_PART: ReadonlySet<string> = new Set(['content-range', 'content-digest', 'content-md5'])
 const CONTENT_TYPE: ReadonlySet<string> = new Set(['content-type'])
 
 /** How a response came about. */
@@ -135,13 +136,14 @@ export async function sendSelection(
   let fields = answer.received
     ? [...answer.received, ...ownFields(exchange, answer)]
     : responseFields(head, cacheFields(exchange, answer))
+  // With what is stored, its Cache-Control above all, a cache in front of us would keep our refusal for everybody.
+  if (selection.status === 416 && head.status !== 416) fields = ownFields(exchange, answer)
   const contentType = fieldValue(head.fields, 'content-type')
   if (boundary) {
     fields = without(fields, CONTENT_TYPE)
     fields.push('Content-Type', `multipart/byteranges; boundary=${boundary}`)
   }
-  // Of a response that was no part the field means nothing, but is passed on.
-  if (selection.status === 206) fields = without(fields, CONTENT_RANGE)
+  if (selection.status === 206) fields = without(fields, NOT_OF_A_PART)
   fields.push(...selection.extra)
   const bodiless = exchange.method === 'HEAD' || selection.status === 204 || selection.status === 304
   if (bodyLength !== null && selection.status !== 204) fields.push('Content-Length', String(bodyLength))

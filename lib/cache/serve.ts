@@ -145,7 +145,8 @@ async function useFailure(
   if (collapsed && exchange.failures < MAX_FAILURES) return false
   // The origin answers ranges wrongly: what it makes of the client's own is for the client to judge.
   if (error instanceof WrongAnswer && hasField(exchange.fields, 'range')) return passOn(attempt)
-  sendFailure(context, exchange, error, fwd)
+  const mustRevalidate = failure === 'disconnected' && stale?.mustRevalidate === true
+  sendFailure(context, exchange, error, fwd, mustRevalidate)
   return true
 }
 

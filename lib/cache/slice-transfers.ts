@@ -1,7 +1,10 @@
+import { hasField } from '../semantics/fields.ts'
 import { freshen } from '../semantics/head.ts'
+import { policyOf } from '../semantics/policy.ts'
 import { FILL_FIELDS } from '../semantics/request-fields.ts'
+import { storable } from '../semantics/storable.ts'
 import type { Head } from '../semantics/types.ts'
-import { combinable, isStrongEtag, sameRepresentation, validatorsOf } from '../semantics/validators.ts'
+import { combinable, sameRepresentation, validatorsOf } from '../semantics/validators.ts'
 import { variantKey } from '../semantics/vary.ts'
 import { type Run, runBytes, sliceIndex } from '../slices/arithmetic.ts'
 import type { Fill } from '../slices/fill.ts'
@@ -30,6 +33,16 @@ export class SlicesRefused extends Error {
 /** Whether missing slices of a head can be fetched by themselves, and trusted to belong to it. */
 export function canFetchSlices(head: Head): boolean {
   return head.length !== null && combinable(head)
+}
+
+/**
+ * Whether what is fetched for this request may be for others too: not what it forbids to store, nor what its
+ * credentials may have opened (RFC 9111 sections 3.5 and 5.2.1.5).
+ */
+export function mayShare({ caching }: Context, { fields }: Exchange, head: Head): boolean {
+  if (!hasField(fields, 'authorization') && !hasField(fields, 'cache-control')) return true
+  const verdict = storable({ method: 'GET', fields }, head, policyOf(head.fields, caching.targets), caching)
+  return verdict.store || !verdict.byRequest
 }
 
 /** The transfer that brings the byte at `offset` soon enough, if one is under way. */
@@ -85,12 +98,15 @@ export function openTransfer(
   promise.catch(() => {}) // a run that was opened ahead may fail before anybody waits for it
   const transfer: SliceTransfer = { generation: head.generation, run, fill: null, ready: promise }
   const { epoch } = resource
+  const shared = mayShare(context, exchange, head)
 
-  // Others that would come by this run later leave it to this one.
-  for (const other of resource.transfers) {
-    if (comesBy(other, head.generation, run.from)) other.fill?.truncate(bytes.first)
+  if (shared) {
+    // Others that would come by this run later leave it to this one.
+    for (const other of resource.transfers) {
+      if (comesBy(other, head.generation, run.from)) other.fill?.truncate(bytes.first)
+    }
+    resource.transfers.add(transfer)
   }
-  resource.transfers.add(transfer)
   exchange.subrequests++
 
   const fields = context.upstreamFields(exchange, SLICE_DECISION)
@@ -140,9 +156,8 @@ export function openTransfer(
     if (status === 206) freshenByPart(response)
     const fill = startFill(context, resource, head, sender, extent, () => exchange.subrequests--, transfer)
     transfer.fill = fill
-    if (resource.epoch !== epoch || !resource.heads?.some((known) => known.generation === head.generation)) {
-      fill.stopStoring()
-    }
+    const isCurrent = resource.heads?.some((known) => known.generation === head.generation)
+    if (!shared || resource.epoch !== epoch || !isCurrent) fill.stopStoring()
     // Small slices are complete before those who wait run again: what they came for is kept until they have attached.
     setImmediate(fill.hold())
     resolve(fill)
@@ -152,7 +167,7 @@ export function openTransfer(
   /** A part of the same representation renews what is stored of it (RFC 9111 section 3.4). */
   function freshenByPart(response: UpstreamResponse): void {
     const current = resource.heads?.find((known) => variantKey(known) === variantKey(head))
-    if (current?.generation !== head.generation || !isStrongEtag(head.etag)) return
+    if (current?.generation !== head.generation) return
     const { fields } = exchange
     const fresh = freshen(current, response, { fields: exchange.forwarded }, context.caching)
     if (fresh.head.date < current.date) return

@@ -9,6 +9,7 @@ import type { Resource } from './resource.ts'
 import {
   canFetchSlices,
   isPresent,
+  mayShare,
   openTransfer,
   RepresentationChanged,
   transferAt,
@@ -91,7 +92,8 @@ export function createSource(
       ? runFrom(sliceIndex(offset, sliceSize), lastIndex)
       : { from: 0, to: sliceIndex(head.length! - 1, sliceSize) }
     const transfer = openTransfer(context, resource, exchange, head, run)
-    if (exchange.sliceable) openAhead(run.to + 1, lastIndex)
+    // What is not shared cannot be found again.
+    if (exchange.sliceable && mayShare(context, exchange, head)) openAhead(run.to + 1, lastIndex)
     return transfer.ready
   }
 

@@ -147,7 +147,7 @@ function listedFields({ directives }: Policy): string[] {
 function storedFields(response: ReceivedResponse, policy: Policy, options: CachingOptions): FieldList {
   const dropped = new Set(NOT_STORED)
   // Of a part; in any other response the field has no meaning and is passed on like any other.
-  if (response.status === 206) dropped.add('content-range')
+  if (response.status === 206) dropped.add('content-range').add('content-digest').add('content-md5')
   if (options.setCookie === 'strip') dropped.add('set-cookie').add('set-cookie2')
   for (const name of listedFields(policy)) dropped.add(name)
   const date = parseHttpDate(fieldValue(response.fields, 'date') ?? '')

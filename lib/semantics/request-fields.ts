@@ -1,8 +1,10 @@
 import { endToEnd, fieldValue, fieldValues } from './fields.ts'
-import { SELF, VIA } from './response-fields.ts'
+import { SELF } from './response-fields.ts'
 import type { FieldList } from './types.ts'
 
 export interface UpstreamRequest {
+  /** Of the client's request, `1.0` or `1.1`. */
+  httpVersion: string
   /** Value of the Host field to send. */
   hostHeader: string
   /** Address of the peer, for X-Forwarded-For. */
@@ -87,7 +89,14 @@ export function upstreamFields(request: FieldList, upstream: UpstreamRequest): F
   const forwardedFor = upstream.trusted ? fieldValues(request, 'x-forwarded-for') : []
   fields.push('X-Forwarded-For', [...forwardedFor, upstream.clientAddress].join(', '))
   if (upstream.host !== '') fields.push('X-Forwarded-Host', upstream.host)
-  fields.push('X-Forwarded-Proto', upstream.scheme, 'Via', VIA, 'CDN-Loop', loopMember(upstream.instance))
+  fields.push(
+    'X-Forwarded-Proto',
+    upstream.scheme,
+    'Via',
+    `${upstream.httpVersion} ${SELF}`,
+    'CDN-Loop',
+    loopMember(upstream.instance),
+  )
   return fields
 }
 

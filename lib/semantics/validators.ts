@@ -101,11 +101,11 @@ export function ifRangeAllows(head: Head, request: FieldList): boolean {
 
 /**
  * Whether parts fetched at different times may be joined into one representation: it has a strong
- * ETag (RFC 9110 section 15.3.7.3), or at least a Last-Modified, and its length is known.
+ * ETag (RFC 9110 section 15.3.7.3), or at least a strong Last-Modified, and its length is known.
  */
 export function combinable(head: Head): boolean {
   if (head.status !== 200 || head.length === null) return false
-  return head.lastModified !== null || isStrongEtag(head.etag)
+  return isStrongEtag(head.etag) || isLastModifiedStrong(head)
 }
 
 /**
@@ -162,7 +162,6 @@ function unmodifiedSince(head: Head, condition: string): boolean {
 
 /** RFC 9110 section 8.8.2.2: strong when the response was made at least a second after the modification. */
 function isLastModifiedStrong(head: Head): boolean {
-  const date = parseHttpDate(fieldValue(head.fields, 'date') ?? '')
-  const modified = parseHttpDate(head.lastModified ?? '')
-  return date !== undefined && modified !== undefined && date - modified >= 1000
+  const modified = head.lastModified === null ? undefined : parseHttpDate(head.lastModified)
+  return modified !== undefined && head.date - modified >= 1000
 }

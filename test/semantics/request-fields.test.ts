@@ -10,6 +10,7 @@ import type { FieldList } from '../../lib/semantics/types.ts'
 
 function send(request: FieldList, upstream: Partial<UpstreamRequest> = {}): FieldList {
   const defaults = {
+    httpVersion: '1.1',
     hostHeader: 'origin:8080',
     clientAddress: '192.0.2.1',
     trusted: false,
