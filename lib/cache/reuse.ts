@@ -1,15 +1,22 @@
 import { type Decision, decide, staleOnError } from '../semantics/decide.ts'
+import { arePassedAsSent } from '../semantics/request-fields.ts'
 import type { ForwardReason } from '../semantics/response-fields.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
-import { selectHead } from '../semantics/vary.ts'
+import { sameList, selectHead } from '../semantics/vary.ts'
 import type { Context, Exchange } from './context.ts'
 
 const NO_FIELDS: FieldList = []
 
 /** The stored response that a request selects, by the fields with which the origin would select. */
 export function selectFor(exchange: Exchange, heads: readonly Head[]): Head | undefined {
-  for (const { vary } of heads) if (vary.length > 0) return selectHead(heads, exchange.forwarded)
-  return selectHead(heads, NO_FIELDS)
+  let checked: readonly string[] = []
+  for (const { vary } of heads) {
+    if (sameList(vary, checked)) continue
+    // Made only where they can differ from what the client sent: that costs more than all else that a hit decides.
+    if (!arePassedAsSent(vary, exchange.fields)) return selectHead(heads, exchange.forwarded)
+    checked = vary
+  }
+  return selectHead(heads, exchange.fields)
 }
 
 /** What a request may do with a stored response: what `decide` says, unless one of its groups was invalidated. */

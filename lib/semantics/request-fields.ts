@@ -100,6 +100,24 @@ export function upstreamFields(request: FieldList, upstream: UpstreamRequest): F
   return fields
 }
 
+/** Fields that {@link upstreamFields} passes on as they are, unless Connection nominates them. */
+const PASSED_AS_SENT: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'authorization',
+  'cookie',
+  'origin',
+  'user-agent',
+])
+
+/** Whether these fields of a request, where it has them, reach the origin as they were sent. @param names lower case */
+export function arePassedAsSent(names: readonly string[], request: FieldList): boolean {
+  for (const name of names) if (!PASSED_AS_SENT.has(name)) return false
+  const connection = fieldValue(request, 'connection')
+  return connection === undefined || connection === 'keep-alive' || connection === 'close'
+}
+
 /**
  * Whether a request has come round to the proxy that sent it, by CDN-Loop (RFC 8586). Via alone cannot tell: two
  * proxies of our kind in a row are a hierarchy.

@@ -1,4 +1,4 @@
-import { fieldValue, hasField, listMembers, trimWhitespace } from './fields.ts'
+import { fieldValue, listMembers, trimWhitespace } from './fields.ts'
 import type { FieldList, Head } from './types.ts'
 
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
@@ -8,6 +8,14 @@ const PREFERENCES: ReadonlySet<string> = new Set(['accept-encoding', 'accept-lan
 
 /** `;q=1` is what a member without a weight has (RFC 9110 section 12.4.2). */
 const FULL_WEIGHT = /;q=1(?:\.0{0,3})?$/
+
+/**
+ * Preferences as they came, and normalised: nearly all clients write one of a few. To normalise them anew would cost a
+ * hit more than all else that it has to decide.
+ */
+const spellings = new Map<string, string>()
+const MAX_SPELLINGS = 1000
+const MAX_SPELLING_LENGTH = 200
 
 /** What a response varies on, and what it was selected with. */
 export type Selection = Pick<Head, 'vary' | 'varyValues' | 'language'>
@@ -50,9 +58,10 @@ export function selectionOf(response: FieldList, request: FieldList): Selection 
  * @param names as {@link varyNames} gave them
  */
 export function selectingValues(names: readonly string[], request: FieldList): (string | null)[] {
-  return names.map((name) =>
-    hasField(request, name) ? normalised(name, fieldValue(request, name) ?? '') : null,
-  )
+  return names.map((name) => {
+    const value = fieldValue(request, name)
+    return value === undefined ? null : normalised(name, value)
+  })
 }
 
 /** Names a selection: equal for two only if they are of the same variant. */
@@ -97,7 +106,8 @@ function matches(head: Head, values: readonly (string | null)[]): boolean {
   return true
 }
 
-function sameList(a: readonly (string | null)[], b: readonly (string | null)[]): boolean {
+/** Whether two lists of names or of values are one. */
+export function sameList(a: readonly (string | null)[], b: readonly (string | null)[]): boolean {
   if (a === b) return true
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
@@ -134,7 +144,12 @@ function weightOf(parameters: readonly string[]): number {
 
 function normalised(name: string, value: string): string {
   if (!PREFERENCES.has(name)) return listMembers(value).join(',')
-  return listMembers(value.toLowerCase()).map(preference).sort().join(',')
+  const known = spellings.get(value)
+  if (known !== undefined) return known
+  const result = listMembers(value.toLowerCase()).map(preference).sort().join(',')
+  if (spellings.size === MAX_SPELLINGS) spellings.clear()
+  if (value.length <= MAX_SPELLING_LENGTH) spellings.set(value, result)
+  return result
 }
 
 /** Whitespace means nothing around a semicolon only: `d e` is no `de`. */

@@ -1,6 +1,8 @@
+import fc from 'fast-check'
 import t from 'tap'
-import { fieldValues, hasField } from '../../lib/semantics/fields.ts'
+import { fieldValue, fieldValues, hasField } from '../../lib/semantics/fields.ts'
 import {
+  arePassedAsSent,
   FILL_FIELDS,
   loops,
   type UpstreamRequest,
@@ -101,3 +103,31 @@ t.test('a fill leaves out conditions, ranges and content', async (t) => {
   t.same(fields.slice(0, 4), ['Host', 'origin:8080', 'Accept-Encoding', 'gzip'])
   t.equal(fields[4], 'X-Forwarded-For')
 })
+
+t.test(
+  'fields that are said to be passed on as sent are: selecting by them needs no other list',
+  async (t) => {
+    const name = fc.constantFrom(
+      'Accept-Encoding',
+      'accept-language',
+      'Cookie',
+      'X-A',
+      'Connection',
+      'Via',
+      'X-Forwarded-For',
+    )
+    const value = fc.constantFrom('a', 'b', 'keep-alive', 'accept-language', 'close, cookie')
+    const names = ['accept-encoding', 'accept-language', 'cookie']
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, value), { maxLength: 6 }), (lines) => {
+        const request = lines.flat()
+        if (!arePassedAsSent(names, request)) return
+        const sent = send(request, { drop: FILL_FIELDS })
+        for (const name of names) t.equal(fieldValue(sent, name), fieldValue(request, name))
+      }),
+    )
+    t.notOk(arePassedAsSent(names, ['Connection', 'accept-language']))
+    for (const name of ['x-forwarded-proto', 'via', 'host', 'x-anything', 'range'])
+      t.notOk(arePassedAsSent([name], []), name)
+  },
+)
