@@ -1,5 +1,5 @@
 import { endToEnd, fieldValue, hasField, without } from '../semantics/fields.ts'
-import { createHead, describes, freshen, outdated } from '../semantics/head.ts'
+import { createHead, describes, fieldsForOne, freshen, outdated } from '../semantics/head.ts'
 import { type Policy, policyOf } from '../semantics/policy.ts'
 import { parseRangeSpec } from '../semantics/ranges.ts'
 import { storable } from '../semantics/storable.ts'
@@ -47,8 +47,8 @@ export interface FetchPlan {
 export type FetchOutcome =
   /** The head is known and others may use it. */
   | ({ kind: 'stored' } & Fetched)
-  /** A 304 made a stored head good for this request; for others too only if what it says may be kept. */
-  | { kind: 'revalidated'; head: Head; kept: boolean }
+  /** A 304 made a stored head good for this request; for others too only if what it says may be kept, and not what is for one. */
+  | { kind: 'revalidated'; head: Head; kept: boolean; forOne: FieldList }
   /** A 304 says that what the asking client has is current; what is stored was not. */
   | { kind: 'not-modified'; received: FieldList }
   /** The answer is for the asking client alone. */
@@ -145,7 +145,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
       // Found to be what another variant's request gets: from now on it is this one's too, with the same slices.
       if (condition.stale === null) Object.assign(head, selectionOf(head.fields, forwarded))
       const kept = keepFreshened(context, resource, epoch, fields, confirmation.head, head, policy)
-      resolve({ kind: 'revalidated', head, kept })
+      resolve({ kind: 'revalidated', head, kept, forOne: fieldsForOne(response, policy, caching) })
     } else {
       if (condition.stale && resource.epoch === epoch) resources.forget(resource, condition.stale)
       resolve({ kind: 'not-modified', received: without(endToEnd(response.fields), WRITTEN_ANEW) })

@@ -154,7 +154,7 @@ async function useRevalidated(
   attempt: Attempt,
   { collapsed, leave }: Asked,
   status: CacheStatusInput,
-  { head, kept }: FetchOutcome & { kind: 'revalidated' },
+  { head, kept, forOne }: FetchOutcome & { kind: 'revalidated' },
 ): Promise<boolean> {
   const { context, resource, exchange } = attempt
   leave()
@@ -162,7 +162,8 @@ async function useRevalidated(
     attempt.alone = true
     return false
   }
-  const served = await serveStored(context, resource, exchange, head, { result: 'REVALIDATED', status })
+  const answer = collapsed ? head : { ...head, fields: [...head.fields, ...forOne] }
+  const served = await serveStored(context, resource, exchange, answer, { result: 'REVALIDATED', status })
   if (served === 'alone') {
     attempt.alone = true
     attempt.incomplete = selectFor(exchange, usable(context, await context.resources.heads(resource)))

@@ -137,6 +137,22 @@ export function outdated(head: Head): Head {
   return { ...head, freshUntil: 0, staleIfErrorUntil: 0, staleWhileRevalidateUntil: 0, mustRevalidate: true }
 }
 
+/** What a 304 says to the asking client alone: fields that {@link freshen} leaves out of what is stored for all. */
+export function fieldsForOne(response: ReceivedResponse, policy: Policy, options: CachingOptions): FieldList {
+  const names = notForAll(policy, options)
+  if (names.size === 0) return []
+  const fields = without(endToEnd(response.fields), NOT_STORED)
+  return fields.filter((_, i) => {
+    const name = fields[i - (i % 2)].toLowerCase()
+    return names.has(name) && !NOT_FRESHENED.has(name)
+  })
+}
+
+function notForAll(policy: Policy, options: CachingOptions): ReadonlySet<string> {
+  const stripped = options.setCookie === 'strip' ? ['set-cookie', 'set-cookie2'] : []
+  return new Set([...stripped, ...listedFields(policy)])
+}
+
 /** Fields for one client, or never to be used unvalidated (RFC 9111 sections 5.2.2.7 and 5.2.2.4). */
 function listedFields({ directives }: Policy): string[] {
   return [directives.private, directives.noCache].flatMap((scope) =>
@@ -145,11 +161,9 @@ function listedFields({ directives }: Policy): string[] {
 }
 
 function storedFields(response: ReceivedResponse, policy: Policy, options: CachingOptions): FieldList {
-  const dropped = new Set(NOT_STORED)
+  const dropped = new Set([...NOT_STORED, ...notForAll(policy, options)])
   // Of a part; in any other response the field has no meaning and is passed on like any other.
   if (response.status === 206) dropped.add('content-range').add('content-digest').add('content-md5')
-  if (options.setCookie === 'strip') dropped.add('set-cookie').add('set-cookie2')
-  for (const name of listedFields(policy)) dropped.add(name)
   const date = parseHttpDate(fieldValue(response.fields, 'date') ?? '')
   if (date === undefined) dropped.add('date')
   const fields = without(endToEnd(response.fields), dropped)

@@ -5,7 +5,7 @@ import type { Head } from '../../lib/semantics/types.ts'
 import { uniqueNow } from '../../lib/upstream/clock.ts'
 import { connect, get } from '../helpers/client.ts'
 import { startOrigin } from '../helpers/origin.ts'
-import { startProxy } from '../helpers/proxy.ts'
+import { type StartProxyOptions, startProxy } from '../helpers/proxy.ts'
 import { until } from '../helpers/until.ts'
 
 /** What was once done wrong, and how it was found. */
@@ -271,3 +271,25 @@ t.test('what was selected with the same values comes before what is in the same 
   t.equal(await body('en'), 'welcome')
   t.equal(await body('en, fr;q=0.5'), 'welcome, there is nothing in xx', 'the latest that is in English')
 })
+
+// What is not stored for all was lost: who came when the stored one was stale got no cookie.
+const FOR_THE_ASKING: [string, Partial<StartProxyOptions>][] = [
+  ['max-age=0', { setCookie: 'strip' }],
+  ['max-age=0, private="set-cookie"', {}],
+]
+for (const [cacheControl, options] of FOR_THE_ASKING) {
+  t.test(`Set-Cookie of a 304 is for who asked (${cacheControl})`, async (t) => {
+    const origin = await startOrigin(t, (request, exchange) => {
+      const cookie = `turn=${origin.requests.length}`
+      const fields = { ETag: '"a"', 'Cache-Control': cacheControl, 'Set-Cookie': cookie }
+      if (request.header('if-none-match')) return exchange.respond({ status: 304, fields })
+      return exchange.respond({ fields, body: 'body' })
+    })
+    const proxy = await startProxy(t, { upstream: origin.url, ...options })
+    for (const turn of [1, 2, 3]) {
+      const answer = await get(`${proxy.url}/p`)
+      t.equal(answer.header('set-cookie'), `turn=${turn}`)
+      t.equal(answer.header('x-cache'), turn === 1 ? 'MISS' : 'REVALIDATED')
+    }
+  })
+}
