@@ -138,9 +138,7 @@ function exchangeOf(fields: FieldList): Exchange {
     fields,
     res: NOWHERE,
     result: '',
-    get forwarded() {
-      return upstreamFields(fields, UPSTREAM)
-    },
+    forwarded: () => upstreamFields(fields, UPSTREAM),
     onHead() {},
   }
   return exchange as unknown as Exchange

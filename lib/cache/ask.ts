@@ -29,7 +29,7 @@ export function planFetch(
   offered: readonly Head[],
 ): FetchPlan {
   return {
-    range: exchange.sliceable ? wholeSlices(context.sliceSize, exchange) : null,
+    range: exchange.isSliceable() ? wholeSlices(context.sliceSize, exchange) : null,
     stale: stale ?? null,
     condition: conditionFor(stale, offered, exchange.fields),
     awaited: true,

@@ -208,13 +208,9 @@ export function createCache(options: CacheOptions): ProxyCache {
       target,
       key,
       shownKey: options.showKey ? key : undefined,
-      // Only what is not in memory asks for it: globs are too dear for every hit.
-      get sliceable() {
-        return sliceable(target.path)
-      },
-      get forwarded() {
-        return (forwarded ??= context.upstreamFields(exchange, FILL_FIELDS))
-      },
+      // Only what is not in memory asks for these two: they are too dear for every hit.
+      isSliceable: () => sliceable(target.path),
+      forwarded: () => (forwarded ??= context.upstreamFields(exchange, FILL_FIELDS)),
       sink: createSink(res, counters),
       subrequests: 0,
       failures: 0,

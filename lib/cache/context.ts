@@ -49,13 +49,13 @@ export interface Exchange {
   readonly method: string
   readonly fields: FieldList
   /** The fields that a fill for this request is asked with: by these the origin selects, and so do we. */
-  readonly forwarded: FieldList
+  forwarded(): FieldList
   readonly target: Target
   readonly key: string
   /** The cache key where clients may see it in Cache-Status, undefined where not. */
   readonly shownKey: string | undefined
   /** Whether `slice_patterns` let this path be fetched by slices; otherwise only whole. */
-  readonly sliceable: boolean
+  isSliceable(): boolean
   readonly sink: Sink
   /** Upstream requests that are open on behalf of this response. */
   subrequests: number

@@ -78,7 +78,8 @@ export interface Fetch {
 /** Asks the origin what a key is. Decisions are made as the response head arrives; the body becomes a fill. */
 export function fetchHead(context: Context, resource: Resource, exchange: Exchange, plan: FetchPlan): Fetch {
   const { counters, resources, sliceSize, caching } = context
-  const { method, fields, forwarded } = exchange
+  const { method, fields } = exchange
+  const forwarded = exchange.forwarded()
   const request = { method, fields }
   const selecting = { fields: forwarded }
   const { epoch } = resource
@@ -220,7 +221,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
 
 function askFields(exchange: Exchange, plan: FetchPlan): FieldList {
   const range = plan.range ? ['Range', rangeField(plan.range)] : []
-  return [...exchange.forwarded, ...range, ...conditionFields(plan.condition)]
+  return [...exchange.forwarded(), ...range, ...conditionFields(plan.condition)]
 }
 
 /** Whether the origin's answer to the first range of a request answers the request. */

@@ -37,7 +37,7 @@ export function keepAnswer(
     key: resource.key,
     generation: context.nextGeneration(),
     sliceSize,
-    request: { fields: exchange.forwarded },
+    request: { fields: exchange.forwarded() },
     response,
     policy,
     length: extent.length,

@@ -1,8 +1,9 @@
-import type { FieldList, Head } from '../semantics/types.ts'
+import type { Head } from '../semantics/types.ts'
 import { selectingValues, variantKey } from '../semantics/vary.ts'
 import type { Run } from '../slices/arithmetic.ts'
 import type { Fill } from '../slices/fill.ts'
 import type { TieredStore } from '../stores/tiered.ts'
+import type { Exchange } from './context.ts'
 import type { Counters } from './counters.ts'
 import type { Fetch } from './fetch.ts'
 
@@ -221,8 +222,8 @@ function isKnown(resource: Resource, generation: number): boolean {
 }
 
 /** Names the variant that a request will probably get, by what the newest stored head varies on. */
-export function variantGuess(heads: readonly Head[], request: { readonly forwarded: FieldList }): string {
+export function variantGuess(heads: readonly Head[], request: Pick<Exchange, 'forwarded'>): string {
   const newest = heads.at(-1)
   if (!newest || newest.vary.length === 0) return ''
-  return variantKey({ vary: newest.vary, varyValues: selectingValues(newest.vary, request.forwarded) })
+  return variantKey({ vary: newest.vary, varyValues: selectingValues(newest.vary, request.forwarded()) })
 }

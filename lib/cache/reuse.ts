@@ -13,7 +13,7 @@ export function selectFor(exchange: Exchange, heads: readonly Head[]): Head | un
   for (const { vary } of heads) {
     if (sameList(vary, checked)) continue
     // Made only where they can differ from what the client sent: that costs more than all else that a hit decides.
-    if (!arePassedAsSent(vary, exchange.fields)) return selectHead(heads, exchange.forwarded)
+    if (!arePassedAsSent(vary, exchange.fields)) return selectHead(heads, exchange.forwarded())
     checked = vary
   }
   return selectHead(heads, exchange.fields)

@@ -54,7 +54,7 @@ export function transferAt(
   offset: number,
 ): SliceTransfer | undefined {
   const { sliceSize } = context
-  const patient = !canFetchSlices(head) || !exchange.sliceable
+  const patient = !canFetchSlices(head) || !exchange.isSliceable()
   for (const transfer of resource.transfers) {
     if (!comesBy(transfer, head.generation, sliceIndex(offset, sliceSize))) continue
     const { fill } = transfer
@@ -93,7 +93,7 @@ export function openTransfer(
 ): SliceTransfer {
   const { counters, resources, sliceSize } = context
   const bytes = runBytes(run, sliceSize, head.length)
-  const asked = exchange.sliceable ? { first: bytes.first, last: bytes.last } : null
+  const asked = exchange.isSliceable() ? { first: bytes.first, last: bytes.last } : null
   const { promise, resolve, reject } = Promise.withResolvers<Fill>()
   promise.catch(() => {}) // a run that was opened ahead may fail before anybody waits for it
   const transfer: SliceTransfer = { generation: head.generation, run, fill: null, ready: promise }
@@ -169,7 +169,7 @@ export function openTransfer(
     const current = resource.heads?.find((known) => variantKey(known) === variantKey(head))
     if (current?.generation !== head.generation) return
     const { fields } = exchange
-    const fresh = freshen(current, response, { fields: exchange.forwarded }, context.caching)
+    const fresh = freshen(current, response, { fields: exchange.forwarded() }, context.caching)
     if (fresh.head.date < current.date) return
     keepFreshened(context, resource, epoch, fields, current, fresh.head, fresh.policy)
   }

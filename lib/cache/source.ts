@@ -88,12 +88,12 @@ export function createSource(
       counters.healedTransfers++
     }
     const lastIndex = sliceIndex(Math.min(last, head.length! - 1), sliceSize)
-    const run = exchange.sliceable
+    const run = exchange.isSliceable()
       ? runFrom(sliceIndex(offset, sliceSize), lastIndex)
       : { from: 0, to: sliceIndex(head.length! - 1, sliceSize) }
     const transfer = openTransfer(context, resource, exchange, head, run)
     // What is not shared cannot be found again.
-    if (exchange.sliceable && mayShare(context, exchange, head)) openAhead(run.to + 1, lastIndex)
+    if (exchange.isSliceable() && mayShare(context, exchange, head)) openAhead(run.to + 1, lastIndex)
     return transfer.ready
   }
 

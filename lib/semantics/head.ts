@@ -1,5 +1,5 @@
 import { formatHttpDate, parseHttpDate } from './dates.ts'
-import { endToEnd, fieldValue, fieldValues, without } from './fields.ts'
+import { endToEnd, fieldValue, fieldValues, hasField, without } from './fields.ts'
 import { type CachingOptions, type Freshness, freshness, type ReceivedResponse } from './freshness.ts'
 import { cacheGroups } from './groups.ts'
 import { type Policy, policyOf } from './policy.ts'
@@ -108,7 +108,8 @@ export function freshen(
   const replaced = new Set(['date']) // what is stored has one, and only one
   for (let i = 0; i < news.length; i += 2) replaced.add(news[i].toLowerCase())
   for (const name of NOT_FRESHENED) replaced.delete(name)
-  const policy = policyOf([...without(head.fields, replaced), ...news], options.targets)
+  const merged = [...without(head.fields, replaced), ...news]
+  const policy = policyOf(merged, options.targets)
   for (const name of listedFields(policy)) replaced.add(name)
   const fields = [
     ...without(head.fields, replaced),
@@ -122,7 +123,7 @@ export function freshen(
   const freshened = {
     ...head,
     fields,
-    ...(replaced.has('vary') ? selectionOf(fields, request.fields) : {}),
+    ...(hasField(news, 'vary') ? selectionOf(merged, request.fields) : {}),
     requestTime: response.requestTime,
     responseTime: response.responseTime,
     order: response.order,

@@ -274,8 +274,8 @@ t.test('C30 the directives that forbid stale answers win over stale-if-error', a
     t.match(await get(url, { headers: { 'Cache-Control': 'stale-if-error=60' } }), { status: 503 }, word)
     await origin.stop()
     const refused = await get(url)
-    // RFC 9111 section 5.2.2.2: 504, or another error, where the origin cannot be reached.
-    t.match(refused, { status: 502 }, word)
+    // RFC 9111 section 5.2.2.2: 504 where the origin cannot be reached.
+    t.match(refused, { status: word === 'no-cache' ? 502 : 504 }, word)
     t.equal(refused.header('age'), undefined)
   }
 })
@@ -290,7 +290,7 @@ t.test('C30 without stale-if-error an error is an answer, and only a missing one
 t.test('C30 s-maxage forbids stale answers where stale-if-error does not allow them', async (t) => {
   const { origin, url } = await startStale(t, 's-maxage=10', young)
   await origin.stop()
-  t.match(await get(url), { status: 502 })
+  t.match(await get(url), { status: 504 })
   const allowed = await startStale(t, 's-maxage=10, stale-if-error=60', answer(503, 'sorry'))
   isOld(t, await get(allowed.url))
 })

@@ -189,6 +189,18 @@ t.test('a 304 may change what the response varies on', async (t) => {
   t.match(freshen(head, notModified([]), { fields: [] }, OPTIONS).head, { vary: ['foo'], varyValues: ['1'] })
 })
 
+t.test('a Vary that a 304 forbids to keep selects all the same', async (t) => {
+  const head = headOf(['ETag', '"a"'])
+  const fresh = freshen(
+    head,
+    notModified(['Vary', 'Foo', 'Cache-Control', 'private="vary"']),
+    { fields: [] },
+    OPTIONS,
+  )
+  t.same(fresh.head.vary, ['foo'])
+  t.notOk(fresh.head.fields.includes('Vary'))
+})
+
 t.test('a 304 that forbids storing makes the freshened head not storable', async (t) => {
   const head = headOf(['ETag', '"a"', 'Cache-Control', 'max-age=60'])
   for (const news of [
