@@ -6,6 +6,8 @@ const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 /** Lists of preferences: their order means nothing (their weights do) and neither does case. */
 const PREFERENCES: ReadonlySet<string> = new Set(['accept-encoding', 'accept-language'])
 
+const LANGUAGE = 'accept-language'
+
 /** `;q=1` is what a member without a weight has (RFC 9110 section 12.4.2). */
 const FULL_WEIGHT = /;q=1(?:\.0{0,3})?$/
 
@@ -42,7 +44,7 @@ export function varyNames(fields: FieldList): string[] | '*' {
 export function selectionOf(response: FieldList, request: FieldList): Selection {
   const names = varyNames(response)
   const vary = names === '*' ? [] : names
-  const languages = vary.includes('accept-language')
+  const languages = vary.includes(LANGUAGE)
     ? listMembers((fieldValue(response, 'content-language') ?? '').toLowerCase())
     : []
   return {
@@ -80,15 +82,19 @@ export function selectHead(heads: readonly Head[], request: FieldList): Head | u
   // Variants of one resource nearly always vary on the same fields: these are read once.
   let names: readonly string[] = []
   let values: readonly (string | null)[] = []
+  let wanted: string | undefined
   for (const head of heads) {
     let exact = true
     if (head.vary.length > 0) {
       if (!sameList(head.vary, names)) {
         names = head.vary
         values = selectingValues(names, request)
+        wanted = undefined
       }
       exact = sameList(head.varyValues, values)
-      if (!exact && (isExact || !matches(head, values))) continue
+      if (!exact && (isExact || head.language === '')) continue
+      if (!exact && !matches(head, values, (wanted ??= bestLanguage(values[names.indexOf(LANGUAGE)]))))
+        continue
     }
     if (selected !== undefined && exact === isExact && !isLater(head, selected)) continue
     selected = head
@@ -97,11 +103,11 @@ export function selectHead(heads: readonly Head[], request: FieldList): Head | u
   return selected
 }
 
-/** Whether the values of a request select a head, by its language at least. */
-function matches(head: Head, values: readonly (string | null)[]): boolean {
+/** Whether the values of a request select a head but for the language, and it is in the one that is wanted. */
+function matches(head: Head, values: readonly (string | null)[], wanted: string): boolean {
+  if (head.language !== wanted) return false
   for (let i = 0; i < values.length; i++) {
-    if (values[i] === head.varyValues[i]) continue
-    if (head.vary[i] !== 'accept-language' || !prefers(values[i], head.language)) return false
+    if (values[i] !== head.varyValues[i] && head.vary[i] !== LANGUAGE) return false
   }
   return true
 }
@@ -115,23 +121,22 @@ export function sameList(a: readonly (string | null)[], b: readonly (string | nu
 }
 
 /**
- * Whether one language is what a request wants most, and it alone. A stored response in this language is then what
- * the origin would select: RFC 9111 section 4.1 lets a cache use what it knows of a field's meaning.
+ * The language that a request wants most, and it alone; '' when there is none. A stored response in this language is
+ * then what the origin would select: RFC 9111 section 4.1 lets a cache use what it knows of a field's meaning.
+ *
+ * @param acceptLanguage normalised
  */
-function prefers(acceptLanguage: string | null, language: string): boolean {
-  if (acceptLanguage === null || language === '') return false
+function bestLanguage(acceptLanguage: string | null): string {
   let best = 0
   let bestRange = ''
-  let alone = false
-  for (const member of acceptLanguage.split(',')) {
+  for (const member of acceptLanguage?.split(',') ?? []) {
     const [range, ...parameters] = member.split(';')
     const weight = weightOf(parameters)
-    if (weight < best) continue
-    alone = weight > best
+    if (weight < best || weight === 0) continue
+    bestRange = weight > best ? range : '' // of two that are wanted as much, neither is it alone
     best = weight
-    bestRange = range
   }
-  return alone && bestRange === language
+  return bestRange
 }
 
 /** A weight that is not well-formed counts as 1: what cannot be understood makes nothing less wanted. */
