@@ -145,10 +145,11 @@ export async function sendSelection(
   }
   if (selection.status === 206) fields = without(fields, NOT_OF_A_PART)
   fields.push(...selection.extra)
-  const bodiless = exchange.method === 'HEAD' || selection.status === 204 || selection.status === 304
-  if (bodyLength !== null && selection.status !== 204) fields.push('Content-Length', String(bodyLength))
+  // Of a 304 it would be the length of what the client has (RFC 9110 section 8.6).
+  const tellsLength = selection.status !== 204 && selection.status !== 304
+  if (bodyLength !== null && tellsLength) fields.push('Content-Length', String(bodyLength))
   sendHead(exchange, answer.result, selection.status, fields)
-  if (bodiless || ranges.length === 0) {
+  if (exchange.method === 'HEAD' || !tellsLength || ranges.length === 0) {
     res.end()
     return
   }

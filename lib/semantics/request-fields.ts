@@ -72,6 +72,20 @@ const OURS: ReadonlySet<string> = new Set([
 ])
 
 /**
+ * What these select or frame a second spelling must not: to a CGI origin `Accept_Language` is Accept-Language, to the
+ * cache it is not, and who sends it would choose what all get who send neither.
+ */
+const NEVER_UNDERSCORED: ReadonlySet<string> = new Set([
+  'accept-charset',
+  'accept-encoding',
+  'accept-language',
+  'content-length',
+  'save-data',
+  'transfer-encoding',
+  'user-agent',
+])
+
+/**
  * The fields of a request to the origin: those of the client that go end to end, then ours (RFC 9110 sections
  * 7.2, 7.6.1 and 7.6.3). Ours are added after `Connection` was obeyed, so that no client can strip them
  * (CVE-2026-33805).
@@ -84,6 +98,7 @@ export function upstreamFields(request: FieldList, upstream: UpstreamRequest): F
     const name = received[i].toLowerCase().replaceAll('_', '-')
     if (OURS.has(name) || upstream.drop.has(name)) continue
     if (!upstream.trusted && isTrustedOnly(name)) continue
+    if (NEVER_UNDERSCORED.has(name) && received[i].includes('_')) continue
     fields.push(received[i], received[i + 1])
   }
   const forwardedFor = upstream.trusted ? fieldValues(request, 'x-forwarded-for') : []

@@ -293,3 +293,25 @@ for (const [cacheControl, options] of FOR_THE_ASKING) {
     }
   })
 }
+
+// Variants were told apart by Accept-Language, and an origin behind CGI by either spelling.
+t.test('a field that selects has one spelling', async (t) => {
+  const origin = await startOrigin(t, (request, exchange) => {
+    const language = request.header('accept-language') ?? request.header('accept_language')
+    const fields = { Vary: 'Accept-Language', 'Cache-Control': 'max-age=60' }
+    return exchange.respond({ fields, body: `for ${language}` })
+  })
+  const proxy = await startProxy(t, { upstream: origin.url })
+  const headers = { Accept_Language: 'xx', Api_Key: 'a' }
+  t.equal((await get(`${proxy.url}/p`, { headers })).body.toString(), 'for undefined')
+  t.equal(origin.requests[0].header('api_key'), 'a', "others are nobody's business")
+})
+
+// It said that what the client has is empty.
+t.test('a 304 that nobody has asked for has no length', async (t) => {
+  const origin = await startOrigin(t, (_request, exchange) => exchange.respond({ status: 304 }))
+  const proxy = await startProxy(t, { upstream: origin.url })
+  const answer = await get(`${proxy.url}/p`)
+  t.equal(answer.status, 304)
+  t.equal(answer.header('content-length'), undefined)
+})
