@@ -117,8 +117,10 @@ function useOutcome(
     case 'revalidated':
       return useRevalidated(attempt, asked, { hit: false, fwd, fwdStatus: 304, collapsed }, outcome)
     case 'not-modified':
-      if (!collapsed) answerNotModified(attempt.exchange, outcome.received, fwd)
-      return Promise.resolve(!collapsed)
+      if (collapsed) return Promise.resolve(false)
+      attempt.context.counters.misses++
+      answerNotModified(attempt.exchange, outcome.received, fwd)
+      return Promise.resolve(true)
     default:
       return collapsed ? useOthers(attempt, asked, fwd, outcome) : useFetched(attempt, asked, fwd, outcome)
   }

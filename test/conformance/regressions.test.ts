@@ -315,3 +315,33 @@ t.test('a 304 that nobody has asked for has no length', async (t) => {
   t.equal(answer.status, 304)
   t.equal(answer.header('content-length'), undefined)
 })
+
+// It was neither a hit nor a miss; and those who waited for it must find out for themselves, once for all of them.
+t.test(
+  'a 304 for what only the client has is a miss, and one more request is enough for the others',
+  async (t) => {
+    const go = Promise.withResolvers<void>()
+    const origin = await startOrigin(t, async (request, exchange) => {
+      const turn = origin.requests.length
+      if (turn === 1)
+        return exchange.respond({ fields: { ETag: '"1"', 'Cache-Control': 'max-age=0' }, body: 'one' })
+      if (turn === 2) await go.promise
+      const fields = { ETag: '"2"', 'Cache-Control': 'max-age=60' }
+      const known = request.header('if-none-match')?.includes('"2"')
+      return exchange.respond(known ? { status: 304, fields } : { fields, body: 'two' })
+    })
+    const proxy = await startProxy(t, { upstream: origin.url })
+    await get(`${proxy.url}/p`)
+    await wait(20)
+    const leader = get(`${proxy.url}/p`, { headers: { 'If-None-Match': '"2"' } })
+    await until(() => origin.requests.length === 2)
+    const followers = Array.from({ length: 20 }, () => get(`${proxy.url}/p`))
+    await until(() => proxy.counters.coalesced === 20)
+    const { misses } = proxy.counters
+    go.resolve()
+    t.equal((await leader).status, 304)
+    t.equal(proxy.counters.misses, misses + 1)
+    for (const { body } of await Promise.all(followers)) t.equal(body.toString(), 'two')
+    t.equal(origin.requests.length, 3)
+  },
+)
