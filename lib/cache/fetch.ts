@@ -165,7 +165,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
         const fresh = freshen(head, response, selecting, caching)
         keepFreshened(context, resource, epoch, fields, head, fresh.head, fresh.policy)
       } else {
-        resources.publish(resource, outdated(head), true)
+        resources.publish(resource, outdated(head, response.responseTime), true)
       }
     }
   }

@@ -60,7 +60,8 @@ const ERRORS: ReadonlySet<number> = new Set([500, 502, 503, 504])
  *
  * Disconnected (no connection, no answer in time) RFC 9111 section 4.2.4 allows it unless a directive forbids
  * it. An answer of 500, 502, 503 or 504 is an answer: it is replaced only within stale-if-error (RFC 5861
- * section 4), of the response or of the request. A stated stale-if-error of the response limits both.
+ * section 4), of the response or of the request. A stated stale-if-error of the response limits the former too,
+ * unless the request asks for longer.
  *
  * @param failure status of the answer, or that there was none
  */

@@ -84,7 +84,7 @@ export function freshness(response: ReceivedResponse, policy: Policy, options: C
   const noCache = directives.noCache === true
   const revalidate = directives.mustRevalidate || directives.proxyRevalidate
   return {
-    date,
+    date: Math.min(date, response.responseTime), // or one from the future would be the latest for ever
     initialAge,
     lifetime,
     freshUntil,

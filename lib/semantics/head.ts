@@ -48,19 +48,22 @@ const TELL_AGE: ReadonlySet<string> = new Set(['age', 'date'])
 export function createHead(input: HeadInput): Head {
   const { response, request, policy, options } = input
   const fields = storedFields(response, policy, options)
+  const validators = validatorsOf(fields, input.length)
+  const fresh = freshness(response, policy, options)
   return {
     key: input.key,
     generation: input.generation,
     sliceSize: input.sliceSize,
     status: response.status === 206 ? 200 : response.status,
     fields,
-    ...validatorsOf(fields, input.length),
+    ...validators,
+    strongLastModified: isOlder(validators.lastModified, fresh.date),
     ...selectionOf(response.fields, request.fields),
     acceptEncoding: fieldValue(request.fields, 'accept-encoding') ?? null,
     requestTime: response.requestTime,
     responseTime: response.responseTime,
     order: response.order,
-    ...storedFreshness(freshness(response, policy, options)),
+    ...storedFreshness(fresh),
     groups: cacheGroups(response.fields),
   }
 }
@@ -133,9 +136,15 @@ export function freshen(
   return { head: freshened, policy }
 }
 
-/** A head that is not used again before it was validated, whatever it says of itself. */
-export function outdated(head: Head): Head {
-  return { ...head, freshUntil: 0, staleIfErrorUntil: 0, staleWhileRevalidateUntil: 0, mustRevalidate: true }
+/** A head that is stale from now on; where the origin fails it may stand in as long as before. */
+export function outdated(head: Head, now: number): Head {
+  return { ...head, freshUntil: Math.min(head.freshUntil, now), staleWhileRevalidateUntil: 0 }
+}
+
+/** RFC 9110 section 8.8.2.2: by a second, the resolution of HTTP-dates. */
+function isOlder(lastModified: string | null, date: number): boolean {
+  const modified = lastModified === null ? undefined : parseHttpDate(lastModified)
+  return modified !== undefined && date - modified >= 1000
 }
 
 /** What a 304 says to the asking client alone: fields that {@link freshen} leaves out of what is stored for all. */

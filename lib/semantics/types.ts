@@ -30,6 +30,11 @@ export interface Head {
   etag: string | null
   /** Last-Modified as sent; null without a valid one. */
   lastModified: string | null
+  /**
+   * Last-Modified was a second older than the response when it was first stored, and so tells representations apart (RFC
+   * 9110 section 8.8.2.2). A later Date of a 304 does not change that.
+   */
+  strongLastModified: boolean
   /** Content-Encoding as sent, lower case; '' for identity. */
   contentEncoding: string
   /** Lower-case names that Vary nominates, sorted; empty without Vary. */
@@ -45,7 +50,7 @@ export interface Head {
   responseTime: number
   /** When the request was sent, by a clock that never goes back: tells what was asked before an invalidation. */
   order: number
-  /** Date as received, or the time of receipt. */
+  /** Date as received, or the time of receipt where that is earlier. */
   date: number
   /** corrected_initial_age of RFC 9111 section 4.2.3. */
   initialAge: number

@@ -20,6 +20,9 @@ export type Confirmation = { head: Head } | { etag: string } | undefined
 /** For a request to be sent without conditions. */
 export const UNCONDITIONAL: Condition = { stale: null, variants: [], clientEtags: [] }
 
+/** What varies on these is for one user, and some origins give the pages of all of them one ETag. */
+const FOR_ONE_USER: ReadonlySet<string> = new Set(['authorization', 'cookie'])
+
 /** More entity-tags make a request longer than they are worth. */
 const MAX_ETAGS = 16
 
@@ -44,7 +47,11 @@ export function conditionFor(
     return { stale, variants: [], clientEtags: others.slice(0, MAX_ETAGS) }
   }
   const variants = heads.filter(
-    (head) => canValidate(head) && isStrongEtag(head.etag) && accepts(request, head.contentEncoding),
+    (head) =>
+      canValidate(head) &&
+      isStrongEtag(head.etag) &&
+      accepts(request, head.contentEncoding) &&
+      !head.vary.some((name) => FOR_ONE_USER.has(name)),
   )
   return { stale: null, variants: variants.slice(-MAX_ETAGS), clientEtags: [] }
 }

@@ -96,7 +96,7 @@ export function ifRangeAllows(head: Head, request: FieldList): boolean {
   const condition = fieldValue(request, 'if-range')
   if (condition === undefined) return true
   if (head.etag !== null && strongMatch(condition, head.etag)) return true
-  return condition === head.lastModified && isLastModifiedStrong(head)
+  return condition === head.lastModified && head.strongLastModified
 }
 
 /**
@@ -105,7 +105,7 @@ export function ifRangeAllows(head: Head, request: FieldList): boolean {
  */
 export function combinable(head: Head): boolean {
   if (head.status !== 200 || head.length === null) return false
-  return isStrongEtag(head.etag) || isLastModifiedStrong(head)
+  return isStrongEtag(head.etag) || head.strongLastModified
 }
 
 /**
@@ -158,10 +158,4 @@ function unmodifiedSince(head: Head, condition: string): boolean {
   if (since === undefined) return false
   const changed = head.lastModified ?? fieldValue(head.fields, 'date')
   return ((changed === undefined ? undefined : parseHttpDate(changed)) ?? head.responseTime) <= since
-}
-
-/** RFC 9110 section 8.8.2.2: strong when the response was made at least a second after the modification. */
-function isLastModifiedStrong(head: Head): boolean {
-  const modified = head.lastModified === null ? undefined : parseHttpDate(head.lastModified)
-  return modified !== undefined && head.date - modified >= 1000
 }

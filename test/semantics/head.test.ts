@@ -117,12 +117,27 @@ t.test('a 200 to HEAD describes what has the same validators and length', async 
   t.equal(describes(headOf([]), received([])), undefined, 'nothing tells')
 })
 
-t.test('what is outdated is not used before it was validated, not even when the origin fails', async (t) => {
-  const head = outdated(headOf(['Cache-Control', 'max-age=60, stale-if-error=60, stale-while-revalidate=60']))
-  t.equal(decide(head, [], NOW), 'revalidate')
-  t.equal(decide(head, ['Cache-Control', 'max-stale'], NOW), 'revalidate')
-  t.notOk(staleOnError(head, [], NOW, 'disconnected'))
-  t.notOk(staleOnError(head, [], NOW, 503))
+t.test(
+  'what is outdated is stale at once, and stands in for an origin that fails as long as before',
+  async (t) => {
+    const fresh = headOf(['Cache-Control', 'max-age=60, stale-if-error=60, stale-while-revalidate=60'])
+    const head = outdated(fresh, NOW + 1000)
+    t.equal(decide(head, [], NOW + 1000), 'revalidate')
+    t.equal(decide(outdated(head, NOW + 5000), ['Cache-Control', 'max-stale=3'], NOW + 5000), 'revalidate')
+    t.ok(staleOnError(head, [], NOW + 119_000, 503))
+    t.notOk(staleOnError(head, [], NOW + 120_000, 503))
+  },
+)
+
+t.test('a Last-Modified of the moment stays weak, whatever Date a 304 has', async (t) => {
+  const head = headOf(['Last-Modified', dateAt(0)])
+  t.notOk(head.strongLastModified)
+  t.notOk(freshen(head, notModified([]), { fields: [] }, OPTIONS).head.strongLastModified)
+  t.ok(headOf(['Last-Modified', dateAt(-1)]).strongLastModified)
+})
+
+t.test('a Date from the future counts as that of receipt', async (t) => {
+  t.equal(headOf([], { response: { ...received([]), fields: ['Date', dateAt(3600)] } }).date, NOW)
 })
 
 t.test('Set-Cookie can be left out; Warning and the Content-Range of a part always are', async (t) => {

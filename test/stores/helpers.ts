@@ -37,6 +37,7 @@ export function headOf(key: string, generation: number, changes: Partial<Head> =
     length: 12,
     etag: '"v1"',
     lastModified: null,
+    strongLastModified: false,
     contentEncoding: '',
     vary: [],
     varyValues: [],
