@@ -1,4 +1,5 @@
 import { listMembers, trimWhitespace } from './fields.ts'
+import { remembered } from './remembered.ts'
 
 /**
  * The directives of one Cache-Control field, of a request or a response (RFC 9111 section 5.2, RFC 5861, RFC
@@ -83,14 +84,17 @@ const ALLOWING: ReadonlySet<Flag> = new Set(['public', 'immutable', 'mustUnderst
  * holds, and a duration that is no number counts as 0, that is stale (RFC 9111 section 4.2.1).
  */
 export function parseCacheControl(value: string | undefined): CacheControl {
-  if (value === undefined || value === '') return NOTHING_STATED
+  return value === undefined || value === '' ? NOTHING_STATED : readDirectives(value)
+}
+
+const readDirectives = remembered((value: string): CacheControl => {
   const parsed = nothingStated()
   for (const member of listMembers(value)) {
     const match = DIRECTIVE.exec(member)
     if (match !== null) apply(parsed, match[1].toLowerCase(), match[3] === undefined ? match[2] : null)
   }
   return parsed
-}
+})
 
 /** @param argument undefined without one; null when something else than one follows the name */
 function apply(parsed: Mutable, name: string, argument: string | undefined | null): void {

@@ -154,7 +154,11 @@ function closingQuote(value: string, open: number): number {
 }
 
 function isNamed(name: string, lowerCase: string): boolean {
-  return name.length === lowerCase.length && (name === lowerCase || name.toLowerCase() === lowerCase)
+  const last = name.length - 1
+  if (last + 1 !== lowerCase.length) return false
+  // Most names of the same length end otherwise: only the right one is worth a copy in lower case.
+  if ((name.charCodeAt(last) | 0x20) !== (lowerCase.charCodeAt(last) | 0x20)) return false
+  return name === lowerCase || name.toLowerCase() === lowerCase
 }
 
 function isWhitespace(code: number): boolean {

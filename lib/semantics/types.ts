@@ -38,7 +38,7 @@ export interface Head {
   /** Content-Encoding as sent, lower case; '' for identity. */
   contentEncoding: string
   /** Lower-case names that Vary nominates, sorted; empty without Vary. */
-  vary: string[]
+  vary: readonly string[]
   /** What each of them selected with in the request that brought this response, as `selectingValues` gives it. */
   varyValues: (string | null)[]
   /** The one Content-Language, in lower case, of a response that varies on Accept-Language; otherwise ''. */

@@ -1,6 +1,8 @@
 import { fieldValue, listMembers, trimWhitespace } from './fields.ts'
+import { remembered } from './remembered.ts'
 import type { FieldList, Head } from './types.ts'
 
+const NO_NAMES: readonly string[] = []
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 
 /** Lists of preferences: their order means nothing (their weights do) and neither does case. */
@@ -11,14 +13,6 @@ const LANGUAGE = 'accept-language'
 /** `;q=1` is what a member without a weight has (RFC 9110 section 12.4.2). */
 const FULL_WEIGHT = /;q=1(?:\.0{0,3})?$/
 
-/**
- * Preferences as they came, and normalised: nearly all clients write one of a few. To normalise them anew would cost a
- * hit more than all else that it has to decide.
- */
-const spellings = new Map<string, string>()
-const MAX_SPELLINGS = 1000
-const MAX_SPELLING_LENGTH = 200
-
 /** What a response varies on, and what it was selected with. */
 export type Selection = Pick<Head, 'vary' | 'varyValues' | 'language'>
 
@@ -28,9 +22,13 @@ export type Selection = Pick<Head, 'vary' | 'varyValues' | 'language'>
  * author meant something that we do not understand. So does X-Forwarded-For, which we write anew for each
  * client.
  */
-export function varyNames(fields: FieldList): string[] | '*' {
+export function varyNames(fields: FieldList): readonly string[] | '*' {
   const value = fieldValue(fields, 'vary')
-  if (value === undefined) return []
+  return value === undefined ? NO_NAMES : readNames(value)
+}
+
+/** Remembered, so that variants of one resource share the list: to compare it is then to compare two references. */
+const readNames = remembered((value: string): readonly string[] | '*' => {
   const names = new Set<string>()
   for (const member of listMembers(value)) {
     const name = member.toLowerCase()
@@ -38,12 +36,12 @@ export function varyNames(fields: FieldList): string[] | '*' {
     names.add(name)
   }
   return [...names].sort()
-}
+})
 
 /** The selection of a response that came for a request; without Vary every request selects it. */
 export function selectionOf(response: FieldList, request: FieldList): Selection {
   const names = varyNames(response)
-  const vary = names === '*' ? [] : names
+  const vary = names === '*' ? NO_NAMES : names
   const languages = vary.includes(LANGUAGE)
     ? listMembers((fieldValue(response, 'content-language') ?? '').toLowerCase())
     : []
@@ -149,13 +147,12 @@ function weightOf(parameters: readonly string[]): number {
 
 function normalised(name: string, value: string): string {
   if (!PREFERENCES.has(name)) return listMembers(value).join(',')
-  const known = spellings.get(value)
-  if (known !== undefined) return known
-  const result = listMembers(value.toLowerCase()).map(preference).sort().join(',')
-  if (spellings.size === MAX_SPELLINGS) spellings.clear()
-  if (value.length <= MAX_SPELLING_LENGTH) spellings.set(value, result)
-  return result
+  return preferences(value)
 }
+
+const preferences = remembered((value: string) =>
+  listMembers(value.toLowerCase()).map(preference).sort().join(','),
+)
 
 /** Whitespace means nothing around a semicolon only: `d e` is no `de`. */
 function preference(member: string): string {
