@@ -58,10 +58,12 @@ export function selectionOf(response: FieldList, request: FieldList): Selection 
  * @param names as {@link varyNames} gave them
  */
 export function selectingValues(names: readonly string[], request: FieldList): (string | null)[] {
-  return names.map((name) => {
+  const values: (string | null)[] = []
+  for (const name of names) {
     const value = fieldValue(request, name)
-    return value === undefined ? null : normalised(name, value)
-  })
+    values.push(value === undefined ? null : normalised(name, value))
+  }
+  return values
 }
 
 /** Names a selection: equal for two only if they are of the same variant. */
@@ -114,7 +116,8 @@ function matches(head: Head, values: readonly (string | null)[], wanted: string)
 export function sameList(a: readonly (string | null)[], b: readonly (string | null)[]): boolean {
   if (a === b) return true
   if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  // From the end: variants mostly differ in their language, which comes late in the order of names.
+  for (let i = a.length - 1; i >= 0; i--) if (a[i] !== b[i]) return false
   return true
 }
 
