@@ -16,8 +16,8 @@ type Client = IFastifyMetrics['client']
 type Registry = InstanceType<Client['Registry']>
 
 /**
- * What the proxy (without one, the route cache) and the stores count, in the Prometheus text format. Figures are read when somebody scrapes; nothing
- * is counted here while a request is served.
+ * What the proxy (without one, the route cache) and the stores count, in the Prometheus text format. Figures are read when
+ * somebody scrapes; nothing is counted here while a request is served.
  */
 const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   const client = await clientOf(fastify)

@@ -9,7 +9,9 @@ import type {
 import fp from 'fastify-plugin'
 import { createCache } from '../lib/cache/cache.ts'
 import { mayUpgrade } from '../lib/cache/upgrade.ts'
+import { type CacheKeyOptions, cacheKeyOptions } from '../lib/semantics/key.ts'
 import { isTrustedOnly } from '../lib/semantics/request-fields.ts'
+import { checkSliceSize, DEFAULT_SLICE } from '../lib/slices/arithmetic.ts'
 import type { MemoryStore } from '../lib/stores/memory.ts'
 import { createLocalOrigin } from '../lib/upstream/local-origin.ts'
 import './decorators.ts'
@@ -23,7 +25,7 @@ export interface RouteCacheOptions {
    * and guarded like misses. Default 'onRequest'.
    */
   hook?: 'onRequest' | 'preHandler'
-  cacheKey?: { includeHost?: boolean; ignoreQuery?: boolean; queryAllowlist?: string[] | null }
+  cacheKey?: Partial<CacheKeyOptions>
 }
 
 declare module 'fastify' {
@@ -50,7 +52,8 @@ interface Seen {
  */
 const routeCache: FastifyPluginAsync<RouteCacheOptions> = async (fastify, options) => {
   const { l1, l2, initialConfig } = fastify
-  const { hook = 'onRequest', sliceSize = 1024 * 1024, cacheKey } = options
+  const { hook = 'onRequest', sliceSize = DEFAULT_SLICE, cacheKey } = options
+  checkSliceSize('route-cache', sliceSize)
   if (l1 === undefined && l2 === undefined) {
     throw new Error('route-cache: register l1-cache or l2-file before it, there is nowhere to store')
   }
@@ -84,11 +87,7 @@ const routeCache: FastifyPluginAsync<RouteCacheOptions> = async (fastify, option
     // Sessions set cookies behind the back of a route: its max-age alone does not say that they are for all.
     setCookie: 'shared',
     showKey: false,
-    key: {
-      includeHost: cacheKey?.includeHost ?? true,
-      ignoreQuery: cacheKey?.ignoreQuery ?? false,
-      queryAllowlist: cacheKey?.queryAllowlist ?? null,
-    },
+    key: cacheKeyOptions(cacheKey),
   })
   const { counters, purge, purgeTarget, purgeAll } = cache
   fastify.decorate('routeCache', { counters, purge, purgeTarget, purgeAll })

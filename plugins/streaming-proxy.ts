@@ -5,6 +5,8 @@ import { createCache } from '../lib/cache/cache.ts'
 import type { Finished } from '../lib/cache/exchange.ts'
 import { mayUpgrade } from '../lib/cache/upgrade.ts'
 import type { SetCookiePolicy } from '../lib/semantics/freshness.ts'
+import { type CacheKeyOptions, cacheKeyOptions } from '../lib/semantics/key.ts'
+import { checkSliceSize, DEFAULT_SLICE } from '../lib/slices/arithmetic.ts'
 import type { MemoryStore } from '../lib/stores/memory.ts'
 import { createOrigin } from '../lib/upstream/origin.ts'
 import './decorators.ts'
@@ -36,7 +38,7 @@ export interface StreamingProxyOptions {
   tlsVerify?: boolean
   /** Addresses or CIDR blocks of proxies in front whose X-Forwarded-* fields are believed. Default []. */
   trustedProxies?: string[]
-  cacheKey?: { includeHost?: boolean; ignoreQuery?: boolean; queryAllowlist?: string[] | null }
+  cacheKey?: Partial<CacheKeyOptions>
   /** Response fields that replace Cache-Control (RFC 9213), the one that counts first in front. Default CDN-Cache-Control. */
   targetedCacheControl?: string[]
   /** Which responses with Set-Cookie are stored. Default 'explicit'. */
@@ -46,9 +48,6 @@ export interface StreamingProxyOptions {
   /** One info line for each response. Default false. */
   accessLog?: boolean
 }
-
-const MIN_SLICE = 64 * 1024
-const MAX_SLICE = 16 * 1024 * 1024
 
 /** CONNECT asks for a tunnel to anywhere; PURGE is for the `purge` plugin and never goes to the origin. */
 const FORWARDED = METHODS.filter((method) => method !== 'CONNECT' && method !== 'PURGE')
@@ -70,18 +69,14 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
     l2: fastify.l2,
     l1Bytes: fastify.l1?.stats().maxBytes ?? 0,
     enabled: options.enableCache ?? true,
-    sliceSize: options.sliceSize ?? 1024 * 1024,
+    sliceSize: options.sliceSize ?? DEFAULT_SLICE,
     cacheTtl: (options.cacheTtl ?? 3600) * 1000,
     maxConcurrentSubrequests: options.maxConcurrentSubrequests ?? 4,
     maxRetries: options.maxRetries ?? 3,
     slicePatterns: options.slicePatterns ?? [],
     hostHeader: options.hostHeader ?? 'upstream',
     trustedProxies: options.trustedProxies ?? [],
-    key: {
-      includeHost: options.cacheKey?.includeHost ?? true,
-      ignoreQuery: options.cacheKey?.ignoreQuery ?? false,
-      queryAllowlist: options.cacheKey?.queryAllowlist ?? null,
-    },
+    key: cacheKeyOptions(options.cacheKey),
     targets: (options.targetedCacheControl ?? ['CDN-Cache-Control']).map((name) => name.toLowerCase()),
     setCookie: options.setCookie ?? 'explicit',
     showKey: options.cacheStatusKey ?? false,
@@ -111,16 +106,12 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
 }
 
 /** @throws TypeError that names the option, its value and what is allowed */
-function checkOptions({ upstream, sliceSize = MIN_SLICE }: StreamingProxyOptions): void {
+function checkOptions({ upstream, sliceSize = DEFAULT_SLICE }: StreamingProxyOptions): void {
   const url = URL.parse(upstream)
   if (!url || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '') {
     throw new TypeError(`streaming-proxy: upstream ${upstream} is not http://host:port or https://host:port`)
   }
-  if (!Number.isInteger(sliceSize) || sliceSize < MIN_SLICE || sliceSize > MAX_SLICE) {
-    throw new TypeError(
-      `streaming-proxy: sliceSize ${sliceSize} is not a whole number of bytes from ${MIN_SLICE} to ${MAX_SLICE}`,
-    )
-  }
+  checkSliceSize('streaming-proxy', sliceSize)
 }
 
 function accessLine({ req, remoteAddress, res, result, ttfb, duration, bytes, aborted }: Finished) {

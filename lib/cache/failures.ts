@@ -1,4 +1,9 @@
-import { type CacheStatusInput, cacheStatus, proxyStatus, VIA } from '../semantics/response-fields.ts'
+import {
+  addCacheFields,
+  type CacheStatusInput,
+  cacheStatus,
+  proxyStatus,
+} from '../semantics/response-fields.ts'
 import { describeFailure } from '../upstream/failure.ts'
 import type { Context, Exchange } from './context.ts'
 import { sendHead } from './respond.ts'
@@ -38,22 +43,10 @@ export function sendError(
 ): void {
   if (exchange.sink.gone || exchange.res.headersSent) return
   const body = Buffer.from(`${text}\n`)
-  const fields = [
-    'Content-Type',
-    'text/plain; charset=utf-8',
-    'Content-Length',
-    String(body.length),
-    'Via',
-    VIA,
-  ]
-  fields.push(
-    'X-Cache',
-    'MISS',
-    'Cache-Status',
-    cacheStatus({ hit: false, fwd, key: exchange.shownKey }),
-    ...extra,
-  )
-  sendHead(exchange, 'MISS', status, fields)
+  const fields = ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(body.length)]
+  const told = cacheStatus({ hit: false, fwd, key: exchange.shownKey })
+  addCacheFields(fields, { age: null, xCache: 'MISS', cacheStatus: told })
+  sendHead(exchange, 'MISS', status, [...fields, ...extra])
   exchange.res.end(exchange.method === 'HEAD' ? undefined : body)
 }
 

@@ -1,5 +1,5 @@
-import { endToEnd, fieldValue, hasField, without } from '../semantics/fields.ts'
-import { createHead, describes, fieldsForOne, freshen, outdated } from '../semantics/head.ts'
+import { fieldValue, hasField } from '../semantics/fields.ts'
+import { describes, fieldsForOne, freshen, outdated } from '../semantics/head.ts'
 import { type Policy, policyOf } from '../semantics/policy.ts'
 import { parseRangeSpec } from '../semantics/ranges.ts'
 import { storable } from '../semantics/storable.ts'
@@ -20,18 +20,10 @@ import type { Context, Exchange } from './context.ts'
 import { countingHandler, passingFill, storingFill } from './fills.ts'
 import { keepFreshened } from './freshening.ts'
 import { relayInterim } from './interim.ts'
+import { headOf, relayedFields } from './received.ts'
 import type { Resource } from './resource.ts'
 import { selectFor, standsIn } from './reuse.ts'
 import { sendWithRetries } from './send.ts'
-
-/** Response fields that depend on what part of the representation the client gets. */
-const WRITTEN_ANEW: ReadonlySet<string> = new Set(['content-length', 'x-cache'])
-const WRITTEN_ANEW_OF_PART: ReadonlySet<string> = new Set([
-  ...WRITTEN_ANEW,
-  'content-range',
-  'content-digest',
-  'content-md5',
-])
 
 /** What is asked of the origin to learn what a key is. */
 export interface FetchPlan {
@@ -77,7 +69,7 @@ export interface Fetch {
 
 /** Asks the origin what a key is. Decisions are made as the response head arrives; the body becomes a fill. */
 export function fetchHead(context: Context, resource: Resource, exchange: Exchange, plan: FetchPlan): Fetch {
-  const { counters, resources, sliceSize, caching } = context
+  const { counters, resources, caching } = context
   const { method, fields } = exchange
   const forwarded = exchange.forwarded()
   const request = { method, fields }
@@ -149,7 +141,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
       resolve({ kind: 'revalidated', head, kept, forOne: fieldsForOne(response, policy, caching) })
     } else {
       if (condition.stale && resource.epoch === epoch) resources.forget(resource, condition.stale)
-      resolve({ kind: 'not-modified', received: without(endToEnd(response.fields), WRITTEN_ANEW) })
+      resolve({ kind: 'not-modified', received: relayedFields(response) })
     }
     return true
   }
@@ -172,23 +164,13 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
 
   function begin(response: UpstreamResponse, transfer: Transfer, extent: Extent): BodyHandler {
     const policy = policyOf(response.fields, caching.targets)
-    const head = createHead({
-      key: resource.key,
-      generation: context.nextGeneration(),
-      sliceSize,
-      request: selecting,
-      response,
-      policy,
-      length: extent.length,
-      options: caching,
-    })
+    const head = headOf(context, exchange, response, policy, extent.length)
     const stored = mayStore(response, policy, extent)
     const fill = stored
       ? storingFill(context, resource, head, transfer, extent)
       : passingFill(context, transfer, extent)
     letGo = fill.hold()
-    const part = response.status === 206
-    const received = without(endToEnd(response.fields), part ? WRITTEN_ANEW_OF_PART : WRITTEN_ANEW)
+    const received = relayedFields(response)
     const trailers: FieldList = []
     resolve({ kind: stored ? 'stored' : 'unstored', head, fill, status: response.status, received, trailers })
     return countingHandler(context, fill, trailers)

@@ -1,5 +1,3 @@
-import { endToEnd, without } from '../semantics/fields.ts'
-import { createHead } from '../semantics/head.ts'
 import { answersGet } from '../semantics/methods.ts'
 import { policyOf } from '../semantics/policy.ts'
 import { storable } from '../semantics/storable.ts'
@@ -8,10 +6,9 @@ import { extentOf } from '../upstream/extent.ts'
 import type { BodyHandler, Transfer, UpstreamResponse } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
 import { countingHandler, storingFill } from './fills.ts'
+import { headOf, relayedFields } from './received.ts'
 import type { Resource } from './resource.ts'
 import { serveFetched } from './serve-fetched.ts'
-
-const WRITTEN_ANEW: ReadonlySet<string> = new Set(['content-length', 'x-cache'])
 
 /**
  * Stores the answer to a POST that GET would get too (RFC 9110 section 9.3.3), and sends it to its client.
@@ -25,7 +22,7 @@ export function keepAnswer(
   response: UpstreamResponse,
   transfer: Transfer,
 ): { body: BodyHandler; served: Promise<unknown> } | undefined {
-  const { caching, origin, sliceSize } = context
+  const { caching, origin } = context
   const { method, target, fields } = exchange
   const policy = policyOf(response.fields, caching.targets)
   if (!answersGet(method, target, response, policy, origin.url.host, context.keyOf)) return undefined
@@ -33,16 +30,7 @@ export function keepAnswer(
   if (!extent || extent.closeDelimited) return undefined
   if (!storable({ method: 'GET', fields }, response, policy, caching).store) return undefined
 
-  const head = createHead({
-    key: resource.key,
-    generation: context.nextGeneration(),
-    sliceSize,
-    request: { fields: exchange.forwarded() },
-    response,
-    policy,
-    length: extent.length,
-    options: caching,
-  })
+  const head = headOf(context, exchange, response, policy, extent.length)
   const fill = storingFill(context, resource, head, transfer, extent)
   const letGo = fill.hold()
   const trailers: FieldList = []
@@ -50,7 +38,7 @@ export function keepAnswer(
     head,
     result: 'BYPASS' as const,
     status: { hit: false, fwd: 'method' as const, fwdStatus: response.status, stored: true },
-    received: without(endToEnd(response.fields), WRITTEN_ANEW),
+    received: relayedFields(response),
     trailers,
   }
   const served = serveFetched(context, resource, exchange, answer, fill, true, letGo).catch(() => false)

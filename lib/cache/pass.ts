@@ -2,7 +2,7 @@ import { endToEnd, fieldValue, hasField, without } from '../semantics/fields.ts'
 import { invalidatedGroups } from '../semantics/groups.ts'
 import { forwardsLeft, withOneForwardLess } from '../semantics/max-forwards.ts'
 import { invalidatedTargets, invalidates } from '../semantics/methods.ts'
-import { cacheStatus, type ForwardReason, VIA } from '../semantics/response-fields.ts'
+import { addCacheFields, cacheStatus, type ForwardReason } from '../semantics/response-fields.ts'
 import type { FieldList } from '../semantics/types.ts'
 import type { BodyHandler, Transfer, UpstreamResponse } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
@@ -83,7 +83,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
     }
     const fields = without(endToEnd(response.fields), status === 204 ? NOT_RELAYED_OF_204 : NOT_RELAYED)
     const told = cacheStatus({ hit: false, fwd: reason, fwdStatus: status, key: exchange.shownKey })
-    fields.push('Via', VIA, 'X-Cache', 'BYPASS', 'Cache-Status', told)
+    addCacheFields(fields, { age: null, xCache: 'BYPASS', cacheStatus: told })
     sendHead(exchange, 'BYPASS', status, fields)
     // Bytes that came with the head are sent with it; otherwise it must not wait for them.
     let silent = true
@@ -118,7 +118,8 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
 function answerAsLast(exchange: Exchange): void {
   const status = exchange.method === 'OPTIONS' ? 204 : 405
   const told = cacheStatus({ hit: false, key: exchange.shownKey })
-  const fields = ['Allow', 'GET, HEAD, OPTIONS', 'Via', VIA, 'X-Cache', 'BYPASS', 'Cache-Status', told]
+  const fields = ['Allow', 'GET, HEAD, OPTIONS']
+  addCacheFields(fields, { age: null, xCache: 'BYPASS', cacheStatus: told })
   if (status === 405) fields.push('Content-Length', '0')
   sendHead(exchange, 'BYPASS', status, fields)
   exchange.res.end()

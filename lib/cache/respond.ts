@@ -11,13 +11,13 @@ import {
   unsatisfiedRange,
 } from '../semantics/ranges.ts'
 import {
+  addCacheFields,
   type CacheFields,
   type CacheStatusInput,
   cacheStatus,
   type ForwardReason,
   notModifiedFields,
   responseFields,
-  VIA,
 } from '../semantics/response-fields.ts'
 import { trailersToPass } from '../semantics/trailers.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
@@ -72,7 +72,8 @@ export function answerPreconditions(exchange: Exchange, answer: Answer): boolean
 /** Passes on a 304 by which the origin confirmed what the client has. */
 export function answerNotModified(exchange: Exchange, received: FieldList, fwd: ForwardReason): void {
   const status = cacheStatus({ hit: false, fwd, fwdStatus: 304, key: exchange.shownKey })
-  const fields = [...received, 'Via', VIA, 'X-Cache', 'MISS', 'Cache-Status', status]
+  const fields = received.slice()
+  addCacheFields(fields, { age: null, xCache: 'MISS', cacheStatus: status })
   sendHead(exchange, 'MISS', 304, fields)
   exchange.res.end()
 }
@@ -188,7 +189,9 @@ export function addTrailers({ res }: Exchange, trailers: FieldList): void {
 
 /** What we add to a response, without the stored fields. */
 function ownFields(exchange: Exchange, answer: Answer): FieldList {
-  return responseFields({ ...answer.head, fields: [] }, cacheFields(exchange, answer))
+  const fields: FieldList = []
+  addCacheFields(fields, cacheFields(exchange, answer))
+  return fields
 }
 
 function cacheFields(exchange: Exchange, answer: Answer): CacheFields {

@@ -105,7 +105,7 @@ export function forwardUpgrade(
     const reason = status === 504 ? 'Gateway Timeout' : 'Bad Gateway'
     if (socket.writable) {
       socket.end(
-        `HTTP/1.1 ${status} ${reason}\r\nProxy-Status: slicestream; error=${type}\r\nConnection: close\r\n\r\n`,
+        `HTTP/1.1 ${status} ${reason}\r\nProxy-Status: ${proxyStatus(type)}\r\nConnection: close\r\n\r\n`,
       )
     }
   })

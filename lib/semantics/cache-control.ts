@@ -1,4 +1,4 @@
-import { listMembers, trimWhitespace } from './fields.ts'
+import { isFieldName, listMembers, trimWhitespace } from './fields.ts'
 import { remembered } from './remembered.ts'
 
 /**
@@ -73,7 +73,6 @@ export const DIRECTIVES: ReadonlyMap<string, Directive> = new Map<string, Direct
 const NOTHING_STATED: CacheControl = Object.freeze(nothingStated())
 
 const DIRECTIVE = /^([!#$%&'*+.^_`|~0-9a-z-]+)[\t ]*(?:=(.*)|(.+))?$/is
-const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 
 /** What makes a response more cacheable: not to be read into `public;no-store`. */
 const ALLOWING: ReadonlySet<Flag> = new Set(['public', 'immutable', 'mustUnderstand'])
@@ -115,13 +114,17 @@ function stricter(
 }
 
 /**
- * `private=""` lists nothing, and so restricts as much as `private` alone: CVE-2026-13697. So does what is no list of
- * names.
+ * The fields that a directive is limited to, in lower case. `private=""` lists none, and so restricts as much as `private`
+ * alone: CVE-2026-13697. So does what is no list of names.
  */
+export function scopeOf(list: string): true | string[] {
+  const listed = listMembers(list.toLowerCase())
+  return listed.length > 0 && listed.every(isFieldName) ? listed : true
+}
+
 function widerScope(stated: boolean | readonly string[], argument: string | undefined): true | string[] {
-  const listed =
-    argument === undefined ? [] : listMembers(unquote(argument)).map((name) => name.toLowerCase())
-  if (stated === true || listed.length === 0 || !listed.every((name) => FIELD_NAME.test(name))) return true
+  const listed = scopeOf(unquote(argument ?? ''))
+  if (stated === true || listed === true) return true
   if (stated === false) return listed
   const names = stated as string[] // our own of before; copied for each directive the time would be quadratic
   for (const name of listed) names.push(name)

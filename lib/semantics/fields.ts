@@ -51,6 +51,13 @@ const NEVER_NOMINATED: ReadonlySet<string> = new Set([
   'x-real-ip',
 ])
 
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
+
+/** Whether a text can be the name of a field (RFC 9110 section 5.1). */
+export function isFieldName(text: string): boolean {
+  return FIELD_NAME.test(text)
+}
+
 /** Values of every line of a field, in order, without surrounding whitespace. @param name lower case */
 export function fieldValues(fields: FieldList, name: string): string[] {
   const values: string[] = []

@@ -12,7 +12,7 @@ export interface HeadInput {
   generation: number
   /** Bytes. */
   sliceSize: number
-  /** The request that brought the response, as its client sent it. */
+  /** The request that brought the response, with the fields that its origin got: by these it selects. */
   request: { fields: FieldList }
   response: ReceivedResponse
   policy: Policy

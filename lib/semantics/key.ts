@@ -24,6 +24,15 @@ export interface CacheKeyOptions {
   queryAllowlist: readonly string[] | null
 }
 
+/** What is not given: hosts are kept apart, the whole query counts. */
+export function cacheKeyOptions(given: Partial<CacheKeyOptions> = {}): CacheKeyOptions {
+  return {
+    includeHost: given.includeHost ?? true,
+    ignoreQuery: given.ignoreQuery ?? false,
+    queryAllowlist: given.queryAllowlist ?? null,
+  }
+}
+
 const DEFAULT_PORT: Readonly<Record<string, number>> = { http: 80, https: 443 }
 
 /**

@@ -20,20 +20,22 @@ export interface UpstreamRequest {
   drop: ReadonlySet<string>
 }
 
-/**
- * What a fill writes itself or does not use: which part is fetched and under which condition is the
- * cache's business, and a fill sends no content.
- */
-export const FILL_FIELDS: ReadonlySet<string> = new Set([
-  'content-length',
-  'content-type',
-  'expect',
+/** Which part of a representation is wanted, and under which condition. */
+export const PART_AND_CONDITION: readonly string[] = [
   'if-match',
   'if-modified-since',
   'if-none-match',
   'if-range',
   'if-unmodified-since',
   'range',
+]
+
+/** What a fill writes itself or does not use: part and condition are the cache's business, and it sends no content. */
+export const FILL_FIELDS: ReadonlySet<string> = new Set([
+  'content-length',
+  'content-type',
+  'expect',
+  ...PART_AND_CONDITION,
 ])
 
 /**

@@ -1,6 +1,5 @@
-import { type CacheControl, DIRECTIVES, MAX_DELTA_SECONDS, nothingStated } from './cache-control.ts'
-import { listMembers } from './fields.ts'
-import { type Item, parseDictionary } from './structured-fields.ts'
+import { type CacheControl, DIRECTIVES, MAX_DELTA_SECONDS, nothingStated, scopeOf } from './cache-control.ts'
+import { parseDictionary } from './structured-fields.ts'
 
 /**
  * A targeted field such as CDN-Cache-Control (RFC 9213). It is a dictionary of RFC 9651, read strictly: keys in lower
@@ -18,21 +17,14 @@ export function parseTargeted(value: string | undefined): CacheControl | undefin
       if (item.type !== 'boolean') return undefined
       parsed[flag] = item.value
     } else if (scope !== undefined) {
-      const listed = scopeOf(item)
-      if (listed === undefined) return undefined
-      parsed[scope] = listed
+      // `private`, or `private="set-cookie"`
+      if (item.type === 'boolean') parsed[scope] = item.value
+      else if (item.type === 'string' || item.type === 'token') parsed[scope] = scopeOf(item.value)
+      else return undefined
     } else if (duration !== undefined) {
       if (item.type !== 'integer') return undefined
       parsed[duration] = Math.min(Math.max(item.value, 0), MAX_DELTA_SECONDS)
     }
   }
   return parsed
-}
-
-/** `private`, or `private="set-cookie"`. */
-function scopeOf(item: Item): boolean | readonly string[] | undefined {
-  if (item.type === 'boolean') return item.value
-  if (item.type !== 'string' && item.type !== 'token') return undefined
-  const names = listMembers(item.value.toLowerCase())
-  return names.length === 0 ? true : names
 }

@@ -101,7 +101,10 @@ function clientEtags(request: FieldList): string[] {
   return etagsIn(fieldValue(request, 'if-none-match') ?? '')
 }
 
-/** Whether a client asks for a content coding by name. Some origins give all codings of a resource one ETag. */
+/**
+ * Whether a client asks for a content coding by name. Some origins give all codings of a resource one ETag. A weight of
+ * nothing is a no however many zeros it has: here a doubt must not offer what the client cannot read.
+ */
 function accepts(request: FieldList, coding: string): boolean {
   if (coding === '') return true
   const accepted = listMembers((fieldValue(request, 'accept-encoding') ?? '').toLowerCase())

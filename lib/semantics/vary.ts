@@ -1,9 +1,8 @@
-import { fieldValue, listMembers, trimWhitespace } from './fields.ts'
+import { fieldValue, isFieldName, listMembers, trimWhitespace } from './fields.ts'
 import { remembered } from './remembered.ts'
 import type { FieldList, Head } from './types.ts'
 
 const NO_NAMES: readonly string[] = []
-const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 
 /** Lists of preferences: their order means nothing (their weights do) and neither does case. */
 const PREFERENCES: ReadonlySet<string> = new Set(['accept-encoding', 'accept-language'])
@@ -32,7 +31,7 @@ const readNames = remembered((value: string): readonly string[] | '*' => {
   const names = new Set<string>()
   for (const member of listMembers(value)) {
     const name = member.toLowerCase()
-    if (name === '*' || name === 'x-forwarded-for' || !FIELD_NAME.test(name)) return '*'
+    if (name === '*' || name === 'x-forwarded-for' || !isFieldName(name)) return '*'
     names.add(name)
   }
   return [...names].sort()

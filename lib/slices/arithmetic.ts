@@ -11,6 +11,19 @@ export interface Run {
   to: number
 }
 
+/** Bytes of a slice where nothing else is asked for. */
+export const DEFAULT_SLICE = 1024 * 1024
+const MIN_SLICE = 64 * 1024
+const MAX_SLICE = 16 * 1024 * 1024
+
+/** @param owner whose option it is @throws TypeError that names the option, its value and what is allowed */
+export function checkSliceSize(owner: string, sliceSize: number): void {
+  if (Number.isInteger(sliceSize) && sliceSize >= MIN_SLICE && sliceSize <= MAX_SLICE) return
+  throw new TypeError(
+    `${owner}: sliceSize ${sliceSize} is not a whole number of bytes from ${MIN_SLICE} to ${MAX_SLICE}`,
+  )
+}
+
 export function sliceIndex(offset: number, sliceSize: number): number {
   return Math.floor(offset / sliceSize)
 }

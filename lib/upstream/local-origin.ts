@@ -1,6 +1,7 @@
 import { IncomingMessage, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { fieldValue, without } from '../semantics/fields.ts'
+import { PART_AND_CONDITION } from '../semantics/request-fields.ts'
 import { captureResponse } from './captured-response.ts'
 import type { Origin, UpstreamRequest } from './origin.ts'
 
@@ -28,15 +29,7 @@ export interface LocalOrigin extends Origin {
 }
 
 /** What the cache decides: which part of a representation is wanted, under which condition, and which coding of its variant. */
-const DECIDED_BY_CACHE = [
-  'accept-encoding',
-  'if-match',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'if-unmodified-since',
-  'range',
-]
+const DECIDED_BY_CACHE = ['accept-encoding', ...PART_AND_CONDITION]
 
 /** Of a request with a body that is made up again without it, and of the one connection that it came by. */
 const OF_ITS_CONNECTION: ReadonlySet<string> = new Set([
