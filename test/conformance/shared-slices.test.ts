@@ -115,3 +115,11 @@ t.test('Via names the protocol of the request (RFC 9110 section 7.6.3)', async (
     t.equal(origin.requests.at(-1)!.header('via'), `${version} slicestream`)
   }
 })
+
+t.test('a whole answer that began as a part says nothing of the part', async (t) => {
+  const { ask } = await start(t, { fields: { 'Content-Digest': 'sha-256=:YQ==:' } })
+  const answer = await ask({ range: 'bytes=0-9', headers: { 'If-Range': '"another"' } })
+  t.match(answer, { status: 200, complete: true })
+  t.ok(answer.body.equals(file))
+  for (const name of ['content-range', 'content-digest']) t.equal(answer.header(name), undefined, name)
+})

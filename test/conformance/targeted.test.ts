@@ -23,6 +23,15 @@ const precedence: Behaviour[] = [
   validated('max-age=0 with a validator is validated (2.2)', [...cdn('max-age=0'), ...FRESH, 'ETag', '"a"']),
   notReused('no-store wins over max-age (2.2)', [...cdn('no-store'), ...FRESH]),
   notReused('private wins over max-age (2.2)', [...cdn('private'), ...FRESH]),
+  // It was stored, but for a field that has no such name: Cache-Control knew better.
+  notReused(
+    'private with what is no list of names is private (RFC 9111 5.2.2.7)',
+    cdn('private="a b", max-age=60'),
+  ),
+  notReused(
+    'no-cache with what is no list of names is no-cache (RFC 9111 5.2.2.4)',
+    cdn('no-cache="", max-age=60'),
+  ),
   validated('no-cache wins over max-age (2.2)', [...cdn('no-cache, max-age=60'), ...FRESH, 'ETag', '"a"']),
   notReused('without a lifetime: that of Cache-Control does not count (2.2)', [...cdn('public'), ...FRESH]),
   notReused('without a lifetime: that of Expires does not count (2.2)', [

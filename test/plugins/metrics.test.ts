@@ -73,6 +73,7 @@ t.test('values are those of the moment of the scrape', async (t) => {
     l1Hits: 2,
     l2Hits: 1,
     misses: 1,
+    variantsDropped: 6,
     bytesToClients: 5,
     responsesByClass: [0, 0, 4, 0, 1, 0],
   })
@@ -83,6 +84,7 @@ t.test('values are those of the moment of the scrape', async (t) => {
     cache_l1_hits_total: 2,
     cache_l2_hits_total: 1,
     cache_misses_total: 1,
+    cache_variants_dropped_total: 6,
     cache_l1_entries: 3,
     cache_l1_bytes: 42,
     cache_l1_max_bytes: 100,

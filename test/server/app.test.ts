@@ -5,6 +5,7 @@ import t from 'tap'
 import app, { options } from '../../app.ts'
 import { loadConfig } from '../../config/load.ts'
 import { fileOrigin } from '../helpers/file-origin.ts'
+import { startOrigin } from '../helpers/origin.ts'
 import { tempDir } from '../helpers/scope.ts'
 import { freePorts } from '../helpers/server.ts'
 import { root, runNode } from './run.ts'
@@ -42,6 +43,50 @@ t.test('the app is a plugin that a service registers with a validated configurat
   t.equal(await (await fetch(`${base}/own`)).text(), 'mine', "the service's own routes win")
   t.equal((await fetch(`${urls.health}/ready`)).status, 200)
   t.match(await (await fetch(`${urls.metrics}/metrics`)).text(), /^cache_misses_total 1$/m)
+})
+
+// Each key was tested as an option of the plugin only: nothing would have told that the configuration does not reach it.
+t.test('the keys of HTTP caching reach the proxy', async (t) => {
+  const fields: Record<string, string[]> = {
+    '/targeted': ['My-Cache-Control', 'max-age=60', 'CDN-Cache-Control', 'no-store'],
+    '/cookie': ['Cache-Control', 'max-age=60', 'Set-Cookie', 'a=1'],
+  }
+  const origin = await startOrigin(t, (request, exchange) =>
+    exchange.respond({ fields: fields[request.target], body: 'x' }),
+  )
+  const start = async (keys: Record<string, unknown>) => {
+    const off = { enabled: false }
+    const yaml = {
+      upstream_address: origin.url,
+      enable_l2_cache: false,
+      health_endpoint: off,
+      metrics_endpoint: off,
+    }
+    const { config } = loadConfig(JSON.stringify({ ...yaml, ...keys }), { file: 'config.yaml', env: {} })
+    const fastify = Fastify(options)
+    t.teardown(() => fastify.close())
+    await fastify.register(app, config!)
+    return fastify.listen({ port: 0, host: '127.0.0.1' })
+  }
+  const second = async (base: string, path: string) => {
+    await fetch(`${base}${path}`)
+    return (await fetch(`${base}${path}`)).headers
+  }
+  const plain = await start({})
+  t.equal((await second(plain, '/targeted')).get('x-cache'), 'MISS')
+  t.equal((await second(plain, '/cookie')).get('set-cookie'), 'a=1')
+  t.notMatch((await second(plain, '/cookie')).get('cache-status'), /key=/)
+
+  const set = await start({
+    targeted_cache_control: ['My-Cache-Control', 'CDN-Cache-Control'],
+    set_cookie: 'strip',
+    cache_status_key: true,
+  })
+  t.equal((await second(set, '/targeted')).get('x-cache'), 'HIT')
+  const stripped = await second(set, '/cookie')
+  t.equal(stripped.get('x-cache'), 'HIT')
+  t.equal(stripped.get('set-cookie'), null)
+  t.match(stripped.get('cache-status'), /key=".*\/cookie"/)
 })
 
 for (const how of ['--config=FILE', 'SLICESTREAM_CONFIG']) {
