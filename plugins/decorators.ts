@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Counters } from '../lib/cache/counters.ts'
+import type { RawDiskFigures } from '../lib/stores/raw-disk/figures.ts'
 import type { SliceStore } from '../lib/stores/store.ts'
 
 /** What a cache offers to other plugins: the proxy's, and that of `route-cache` as `fastify.routeCache`. */
@@ -27,12 +28,19 @@ export interface Health {
   readonly draining: boolean
 }
 
+/** What a raw disk tells beside what `fastify.l2` tells, as `fastify.rawDisk`. */
+export interface RawDisk {
+  figures(): RawDiskFigures
+}
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** Memory tier, when `l1-cache` is registered. */
     l1?: SliceStore
     /** Disk tier, when `l2-file` (or `l2-rawdisk`) is registered. */
     l2?: SliceStore
+    /** When `l2-rawdisk` is registered. */
+    rawDisk?: RawDisk
     sliceProxy?: SliceProxy
     routeCache?: Cache
     health?: Health

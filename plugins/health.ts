@@ -41,7 +41,7 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
     return healthStatus({
       originFailuresInARow: fastify.sliceProxy?.counters.originFailuresInARow ?? 0,
       hasStore: fastify.l1 !== undefined || fastify.l2 !== undefined,
-      storeFailing: storeErrors.grewLately(),
+      storeFailing: fastify.rawDisk?.figures().offline === true || storeErrors.grewLately(),
     })
   }
 
@@ -82,7 +82,7 @@ function watchStoreErrors(fastify: FastifyInstance): { grewLately(): boolean } {
     const errors = [fastify.l1, fastify.l2].reduce((sum, store) => {
       const stats = store?.stats()
       return sum + (stats === undefined ? 0 : stats.readErrors + stats.writeErrors)
-    }, 0)
+    }, fastify.rawDisk?.figures().selfTestFailures ?? 0)
     return growth.grew(errors, performance.now())
   }
   fastify.addHook('onReady', async () => void grewLately())

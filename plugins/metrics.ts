@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fastifyMetrics, { type IFastifyMetrics } from 'fastify-metrics'
 import fp from 'fastify-plugin'
-import { type Family, metricFamilies, type Sources } from '../lib/metrics/families.ts'
+import { metricFamilies, type Sources } from '../lib/metrics/families.ts'
+import type { Family } from '../lib/metrics/family.ts'
+import { rawDiskFamilies } from '../lib/metrics/raw-disk.ts'
 import { TTFB_NAME, ttfbHistogram } from '../lib/metrics/ttfb-histogram.ts'
 import { parseAddress } from '../lib/net/address.ts'
 import { type Listener, openListener } from '../lib/net/listener.ts'
@@ -37,6 +39,11 @@ const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => 
   client.collectDefaultMetrics({ register: registry })
   for (const family of metricFamilies(sources)) register(client, registry, family)
   registerTtfb(registry, sources)
+  // Whoever has no raw disk sees no figures of one. Until here it may still be registered.
+  fastify.addHook('onReady', async () => {
+    const { rawDisk } = fastify
+    if (rawDisk) for (const family of rawDiskFamilies(rawDisk.figures)) register(client, registry, family)
+  })
 
   if (options.address === undefined) {
     fastify.get('/metrics', async (_request, reply) =>

@@ -7,7 +7,7 @@ export interface HealthFacts {
   originFailuresInARow: number
   /** Whether any store is there that could answer in the origin's stead. */
   hasStore: boolean
-  /** Whether a store failed to read or write within the last minute. */
+  /** Whether a store failed to read or write, or its counts did not agree, within the last minute; or it has given up its device. */
   storeFailing: boolean
 }
 

@@ -1,5 +1,6 @@
 import type { Counters } from '../cache/counters.ts'
 import type { SliceStore, StoreStats } from '../stores/store.ts'
+import { type Family, readers, type Sample } from './family.ts'
 
 /** Where the figures are read from, at the moment of a scrape. What is not registered has none. */
 export interface Sources {
@@ -8,22 +9,7 @@ export interface Sources {
   l2: SliceStore | undefined
 }
 
-/** One value of a family, with its labels. */
-export interface Sample {
-  labels?: Record<string, string>
-  value: number
-}
-
-/** One metric as Prometheus sees it. Names and meanings are part of the contract with dashboards and alerts. */
-export interface Family {
-  name: string
-  help: string
-  type: 'counter' | 'gauge'
-  labelNames?: readonly string[]
-  read(): readonly Sample[]
-}
-
-/** Everything the proxy tells of itself, except the histogram. */
+/** Everything the proxy tells of itself, except the histogram and what only a raw disk has. */
 export function metricFamilies(sources: Sources): Family[] {
   return [
     ...cacheFamilies(sources),
@@ -178,22 +164,4 @@ function storeFamilies(tier: 'l1' | 'l2', stats: () => StoreStats | undefined): 
     counter(`cache_${tier}_write_errors_total`, `Failed writes to ${of}`, (s) => s.writeErrors),
     counter(`cache_${tier}_corrupt_total`, `Damaged entries found in ${of} and removed`, (s) => s.corrupt),
   ]
-}
-
-/** Families of a single number without labels, read from one source; 0 while that is not there. */
-function readers<Source>(source: () => Source | undefined) {
-  const family =
-    (type: Family['type']) =>
-    (name: string, help: string, value: (from: Source) => number): Family => {
-      return {
-        name,
-        help,
-        type,
-        read() {
-          const from = source()
-          return [{ value: from === undefined ? 0 : value(from) }]
-        },
-      }
-    }
-  return { counter: family('counter'), gauge: family('gauge') }
 }
