@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import { type FastifyHttpOptions, type FastifyPluginAsync, LogController } from 'fastify'
 import fp from 'fastify-plugin'
-import { pluginOptions, usesRawDisk } from './config/options.ts'
+import { pluginOptions } from './config/options.ts'
 import { readConfig } from './config/read.ts'
 import type { Config } from './config/schema.ts'
 import gracefulClose from './plugins/graceful-close.ts'
@@ -21,9 +21,8 @@ export type AppOptions = Config | { config?: string }
 /** The suite as one plugin: the proxy with its tiers, health and metrics on their own ports. */
 const app: FastifyPluginAsync<AppOptions> = async (fastify, given) => {
   const config = isConfig(given) ? given : readConfig(fileOf(given), process.env)
-  if (usesRawDisk(config)) throw new Error('l2_backend: raw_disk is not part of this version yet; use file')
-
   const options = pluginOptions(config)
+  if (options.l2RawDisk) throw new Error('l2_backend: raw_disk is not part of this version yet; use file')
   if (options.l1Cache) await fastify.register(l1Cache, options.l1Cache)
   if (options.l2File) await fastify.register(l2File, options.l2File)
   await fastify.register(streamingProxy, options.streamingProxy)

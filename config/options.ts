@@ -12,7 +12,11 @@ export function pluginOptions(config: Config) {
   return {
     l1Cache:
       config.enable_cache && config.l1_cache_size_bytes > 0 ? { maxBytes: config.l1_cache_size_bytes } : null,
-    l2File: usesFiles(config) ? { dir: config.l2_cache_dir, maxBytes: config.l2_cache_size_bytes } : null,
+    l2File:
+      l2Backend(config) === 'file'
+        ? { dir: config.l2_cache_dir, maxBytes: config.l2_cache_size_bytes }
+        : null,
+    l2RawDisk: rawDiskOptions(config),
     streamingProxy: {
       upstream: parsed(parseOrigin(config.upstream_address)),
       sliceSize: config.slice_size,
@@ -46,13 +50,27 @@ export function pluginOptions(config: Config) {
   }
 }
 
-/** Whether the disk tier is the raw disk. */
-export function usesRawDisk(config: Config): boolean {
-  return config.enable_cache && config.enable_l2_cache && config.l2_backend === 'raw_disk'
+/** The disk tier is files, the raw disk, or not there. */
+export function l2Backend(config: Config): Config['l2_backend'] | null {
+  return config.enable_cache && config.enable_l2_cache ? config.l2_backend : null
 }
 
-function usesFiles(config: Config): boolean {
-  return config.enable_cache && config.enable_l2_cache && config.l2_backend === 'file'
+function rawDiskOptions(config: Config) {
+  const raw = config.raw_disk_cache
+  if (l2Backend(config) !== 'raw_disk' || raw === null) return null
+  return {
+    devicePath: raw.device_path,
+    totalSize: raw.total_size,
+    blockSize: raw.block_size,
+    sliceSize: config.slice_size,
+    directIo: raw.use_direct_io,
+    compression: raw.enable_compression,
+    prefetch: raw.enable_prefetch,
+    zeroCopy: raw.enable_zero_copy,
+    secondHitAdmission: raw.second_hit_admission,
+    format: raw.format,
+    selfTest: raw.self_test,
+  }
 }
 
 /** The formats of the schema have let these texts through already. */

@@ -52,7 +52,7 @@ export const schema = {
       default: 'file',
       description:
         'How L2 keeps its entries: as files in a directory, or in one preallocated file or block device ' +
-        '(this version checks the keys of `raw_disk`, but refuses to start with it).',
+        '(docs/raw-disk.md).',
     },
     l2_cache_dir: {
       type: 'string',
@@ -77,37 +77,64 @@ export const schema = {
           type: 'string',
           format: 'path',
           default: '/var/cache/pingora-slice-raw',
-          description: 'The preallocated file or block device.',
+          description:
+            'A file, preallocated at the first start, or a block device. One process at a time may use it. ' +
+            'What is not empty and not ours is refused.',
         },
         total_size: {
           type: 'integer',
           unit: 'bytes',
           minimum: 1048576,
           default: 10737418240,
-          description: 'How much of it is used; at least 10 blocks.',
+          description:
+            'How much of it is used; at least 10 blocks, and enough for the regions that `slice_size` asks for. ' +
+            'Another size than before starts empty.',
         },
         block_size: {
           type: 'integer',
           unit: 'bytes',
           enum: [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144, 524288, 1048576],
           default: 4096,
-          description: 'Alignment and accounting unit.',
+          description: 'Alignment and accounting unit. Another one than before starts empty.',
         },
         use_direct_io: {
           type: 'boolean',
           default: true,
-          description: "Go around the kernel's page cache (O_DIRECT).",
+          description:
+            "Go around the kernel's page cache (O_DIRECT). Where the file system has no such thing, it is done without and logged.",
         },
         enable_compression: {
           type: 'boolean',
           default: true,
-          description: 'Compress slices of compressible types.',
+          description: 'Compress slices of compressible types (zstd) where that saves at least a tenth.',
         },
-        enable_prefetch: { type: 'boolean', default: true, description: 'Read ahead of sequential readers.' },
+        enable_prefetch: {
+          type: 'boolean',
+          default: true,
+          description: 'Read up to 4 slices ahead of a response that takes them in order.',
+        },
         enable_zero_copy: {
           type: 'boolean',
           default: true,
-          description: 'Send what was read without copying it.',
+          description: 'Send what was read from the memory that it was read into.',
+        },
+        second_hit_admission: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Store what is asked for the second time only: fewer writes, and the first two requests are misses.',
+        },
+        format: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Take the device even if it holds something else, which is lost. What is ours is kept: it may stay true, but need not.',
+        },
+        self_test: {
+          type: 'boolean',
+          default: false,
+          description:
+            'For debugging: compare all counts with the index every 10 seconds. What does not agree is logged and counted.',
         },
       },
     },
