@@ -6,9 +6,48 @@ import type { Head } from '../semantics/types.ts'
  * keeps a segment alive and not the slice. Segments are shared by all readers: never write to them.
  */
 export interface Slice {
-  /** Sum of the segments' lengths, in bytes. */
+  /** Sum of the segments' lengths, in bytes; of a part, of that part. */
   readonly length: number
   readonly segments: readonly Buffer[]
+  /** Only a part of the slice was asked for and read: place of its first byte in the slice. Absent = 0. */
+  readonly from?: number
+  /** The segments lie in memory that the store lends; absent = they are everybody's. */
+  readonly loan?: Loan
+}
+
+/**
+ * Memory that a store lends for a slice. Whoever got the slice owns the loan, alone: it must give each segment back
+ * once the socket has taken it or nobody needs it, and read nothing of it after that. Never keep, cache or share such
+ * a slice: `ownSlice` (loan.ts) makes an ordinary one of it.
+ */
+export interface Loan {
+  /** Gives back the segment at this place in `segments`. No effect the second time. */
+  release(segment: number): void
+  /** Gives back whatever has not been given back. */
+  releaseAll(): void
+}
+
+/** Bytes of a slice, counted in it. */
+export interface SlicePart {
+  readonly from: number
+  /** Exclusive; may be more than the slice has. */
+  readonly to: number
+}
+
+/** What is known of a slice that is put. */
+export interface SliceAbout {
+  /** Length of the whole representation in bytes, where it is known. */
+  readonly objectBytes?: number
+  /** Media type in lower case, without parameters; undefined where the bytes have a Content-Encoding. */
+  readonly contentType?: string
+}
+
+/** The slices that one response reads in order: what lets a store read ahead. */
+export interface Sequence {
+  /** As `getSlice`. Indexes rise from call to call, with gaps where the reader found slices elsewhere. */
+  get(index: number, part?: SlicePart): Slice | undefined | Promise<Slice | undefined>
+  /** The response has ended, or its client takes nothing: what was read ahead is dropped, its memory given back. */
+  close(): void
 }
 
 /** Most bytes of one segment of a slice. */
@@ -54,13 +93,28 @@ export interface SliceStore {
   /** Replaces all heads of the key (the caller has the full list). An empty list removes the entry. Never blocks; false = refused. */
   putHeads(key: string, heads: readonly Head[]): boolean
 
-  getSlice(key: string, generation: number, index: number): Slice | undefined | Promise<Slice | undefined>
+  /**
+   * Whether `getSlice` heeds `part`. Others are not asked for parts: what they read is whole, and can be shared
+   * and kept in memory.
+   */
+  readonly readsParts?: boolean
+
+  /** @param part all that is needed: a store may answer with that only, and says so by `from` */
+  getSlice(
+    key: string,
+    generation: number,
+    index: number,
+    part?: SlicePart,
+  ): Slice | undefined | Promise<Slice | undefined>
+
+  /** Begins to read slices of one generation in order, up to `last`. Absent: nothing is gained by that. */
+  openSequence?(key: string, generation: number, last: number): Sequence
 
   /** Whether getSlice will probably find it, without I/O. A store that is still reading its index may say true wrongly. */
   hasSlice(key: string, generation: number, index: number): boolean
 
   /** Never blocks; false = refused. Putting the same slice again replaces it. */
-  putSlice(key: string, generation: number, index: number, slice: Slice): boolean
+  putSlice(key: string, generation: number, index: number, slice: Slice, about?: SliceAbout): boolean
 
   /** Forgets all slices of one generation, those still queued too. */
   dropGeneration(key: string, generation: number): void

@@ -3,7 +3,7 @@ import { compactSlice } from './footprint.ts'
 import type { MemoryStore } from './memory.ts'
 import { createSharedReads } from './shared-reads.ts'
 import { sumStats } from './stats.ts'
-import type { Slice, SliceStore } from './store.ts'
+import type { Slice, SliceAbout, SliceStore } from './store.ts'
 
 export interface TieredStoreOptions {
   l1?: MemoryStore
@@ -33,16 +33,8 @@ export interface TieredStore extends SliceStore {
     objectBytes?: number,
   ): Slice | undefined | Promise<Slice | undefined>
 
-  /** @param objectBytes length of the whole representation where it is known */
-  getSlice(
-    key: string,
-    generation: number,
-    index: number,
-    objectBytes?: number,
-  ): Slice | undefined | Promise<Slice | undefined>
-
-  /** True when one tier took it. @param objectBytes length of the whole representation where it is known */
-  putSlice(key: string, generation: number, index: number, slice: Slice, objectBytes?: number): boolean
+  /** True when one tier took it. */
+  putSlice(key: string, generation: number, index: number, slice: Slice, about?: SliceAbout): boolean
 
   /** The sums of both tiers' figures: an entry in both counts twice. */
   stats(): ReturnType<SliceStore['stats']>
@@ -112,16 +104,16 @@ export function createTieredStore({ l1, l2, l1MaxObjectBytes }: TieredStoreOptio
       return inL1 || inL2
     },
 
-    getSlice: (key, generation, index, objectBytes) =>
-      l1?.getSlice(key, generation, index) ?? l2Slice(key, generation, index, objectBytes),
+    getSlice: (key, generation, index) =>
+      l1?.getSlice(key, generation, index) ?? l2Slice(key, generation, index),
 
     hasSlice: (key, generation, index) => tiers.some((tier) => tier.hasSlice(key, generation, index)),
 
-    putSlice(key, generation, index, slice, objectBytes) {
+    putSlice(key, generation, index, slice, about) {
       reads.overtake(key, `${generation}.${index}`)
       const own = compactSlice(slice)
-      const inL1 = belongsInL1(objectBytes) && (l1?.putSlice(key, generation, index, own) ?? false)
-      const inL2 = l2?.putSlice(key, generation, index, own) ?? false
+      const inL1 = belongsInL1(about?.objectBytes) && (l1?.putSlice(key, generation, index, own) ?? false)
+      const inL2 = l2?.putSlice(key, generation, index, own, about) ?? false
       return inL1 || inL2
     },
 

@@ -64,17 +64,17 @@ t.test('what the disk has is read once for all who ask, and then lies in memory'
 t.test('slices of large objects stay out of memory', async (t) => {
   const { store, l1, answer } = tiers(100)
   answer()
-  t.ok(store.putSlice('a', 1, 0, sliceOf(1, 50), 101))
-  t.ok(await store.getSlice('a', 1, 0, 101))
+  t.ok(store.putSlice('a', 1, 0, sliceOf(1, 50), { objectBytes: 101 }))
+  t.ok(await store.l2Slice('a', 1, 0, 101))
   t.notOk(l1.hasSlice('a', 1, 0))
-  store.putSlice('b', 1, 0, sliceOf(1, 50), 100)
+  store.putSlice('b', 1, 0, sliceOf(1, 50), { objectBytes: 100 })
   t.ok(l1.hasSlice('b', 1, 0))
 })
 
 t.test('with memory alone, slices of large objects lie there', async (t) => {
   const l1 = createMemoryStore({ maxBytes: 1e6 })
   const store = createTieredStore({ l1, l1MaxObjectBytes: 100 })
-  t.ok(store.putSlice('a', 1, 0, sliceOf(1, 50), 101))
+  t.ok(store.putSlice('a', 1, 0, sliceOf(1, 50), { objectBytes: 101 }))
   t.ok(l1.hasSlice('a', 1, 0))
 })
 
