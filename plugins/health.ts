@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { type HealthStatus, healthStatus, watchGrowth } from '../lib/health/status.ts'
 import { formatAddress, parseAddress } from '../lib/net/address.ts'
 import { type Listener, openListener } from '../lib/net/listener.ts'
+import type { SliceStore } from '../lib/stores/store.ts'
 import './decorators.ts'
 
 export interface HealthOptions {
@@ -78,17 +79,20 @@ function answer(status: string, isGood: (status: string) => boolean): Answer {
 /** Looks at the stores' error counts now and then, because probes may come too seldom to tell a minute from an hour. */
 function watchStoreErrors(fastify: FastifyInstance): { grewLately(): boolean } {
   const growth = watchGrowth(STORE_ERROR_WINDOW)
-  function grewLately(): boolean {
-    const errors = [fastify.l1, fastify.l2].reduce((sum, store) => {
-      const stats = store?.stats()
-      return sum + (stats === undefined ? 0 : stats.readErrors + stats.writeErrors)
-    }, fastify.rawDisk?.figures().selfTestFailures ?? 0)
-    return growth.grew(errors, performance.now())
-  }
+  const grewLately = () => growth.grew(storeErrors(fastify), performance.now())
   fastify.addHook('onReady', async () => void grewLately())
   const timer = setInterval(grewLately, STORE_ERROR_INTERVAL).unref()
   fastify.addHook('onClose', async () => clearInterval(timer))
   return { grewLately }
+}
+
+function storeErrors({ l1, l2, rawDisk }: FastifyInstance): number {
+  return failuresOf(l1) + failuresOf(l2) + (rawDisk?.figures().selfTestFailures ?? 0)
+}
+
+function failuresOf(store: SliceStore | undefined): number {
+  const stats = store?.stats()
+  return stats === undefined ? 0 : stats.readErrors + stats.writeErrors
 }
 
 function serveOn(fastify: FastifyInstance, text: string, answers: Record<string, () => Answer>): void {

@@ -42,7 +42,8 @@ const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => 
   // Whoever has no raw disk sees no figures of one. Until here it may still be registered.
   fastify.addHook('onReady', async () => {
     const { rawDisk } = fastify
-    if (rawDisk) for (const family of rawDiskFamilies(rawDisk.figures)) register(client, registry, family)
+    if (rawDisk === undefined) return
+    for (const family of rawDiskFamilies(onceATurn(rawDisk.figures))) register(client, registry, family)
   })
 
   if (options.address === undefined) {
@@ -64,6 +65,21 @@ async function clientOf(fastify: FastifyInstance): Promise<Client> {
     })
   }
   return fastify.metrics.client
+}
+
+/**
+ * One look at the figures for all families of a scrape: the registry reads them in one go. They agree with each other then,
+ * and sums over a hundred thousand regions are made once and not fifty times.
+ */
+function onceATurn<Value>(look: () => Value): () => Value {
+  let seen: { value: Value } | undefined
+  return () => {
+    if (seen === undefined) {
+      seen = { value: look() }
+      queueMicrotask(() => (seen = undefined))
+    }
+    return seen.value
+  }
 }
 
 function register(client: Client, registry: Registry, family: Family): void {
