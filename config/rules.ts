@@ -1,4 +1,5 @@
 import { addressesClash, isLoopback, parseAddress, parseOrigin } from '../lib/net/address.ts'
+import { geometryOf } from '../lib/stores/raw-disk/geometry.ts'
 import { binarySize } from './expected.ts'
 import type { Config } from './schema.ts'
 
@@ -23,6 +24,14 @@ export const rules: readonly Rule[] = [
     broken({ raw_disk_cache: raw }) {
       if (raw === null || raw.total_size >= 10 * raw.block_size) return null
       return `is less than 10 blocks of raw_disk_cache.block_size (${10 * raw.block_size})`
+    },
+  },
+  {
+    keys: ['raw_disk_cache.total_size', 'raw_disk_cache.block_size', 'slice_size', 'l2_backend'],
+    broken({ raw_disk_cache: raw, slice_size, l2_backend, enable_l2_cache }) {
+      const isUsed = enable_l2_cache && l2_backend === 'raw_disk'
+      if (!isUsed || raw === null || raw.total_size < 10 * raw.block_size) return null
+      return whyNoDevice({ totalSize: raw.total_size, blockSize: raw.block_size, sliceSize: slice_size })
     },
   },
   {
@@ -61,6 +70,16 @@ export const rules: readonly Rule[] = [
   clash('metrics_endpoint', 'listen_address'),
   clash('metrics_endpoint', 'health_endpoint'),
 ]
+
+/** Only the store knows what has to fit on a device. */
+function whyNoDevice(sizes: Parameters<typeof geometryOf>[0]): string | null {
+  try {
+    geometryOf(sizes)
+    return null
+  } catch (error) {
+    return `is not possible: ${(error as RangeError).message}`
+  }
+}
 
 type Endpoint = 'health_endpoint' | 'metrics_endpoint'
 

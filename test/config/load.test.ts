@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { formatErrors, loadConfig } from '../../config/load.ts'
+import { pluginOptions } from '../../config/options.ts'
 import { type Config, type KeySchema, schema } from '../../config/schema.ts'
 
 const ok = 'upstream_address: origin.example.com:80\n'
@@ -126,6 +127,61 @@ t.test('keys that contradict each other', async (t) => {
     errorsOf(`${ok}metrics_endpoint: {address: "127.0.0.1:0"}\nhealth_endpoint: {address: "127.0.0.1:0"}\n`),
     [],
   )
+})
+
+t.test('a raw disk must hold the regions that its slices need', async (t) => {
+  const raw = (total: number, more = '') =>
+    errorsOf(
+      `${ok}l2_backend: raw_disk\nraw_disk_cache:\n  block_size: 4096\n  total_size: ${total}\n${more}`,
+    )
+  const told = raw(2097152)
+  t.match(told, [
+    /^c\.yaml:5: raw_disk_cache\.total_size: 2097152 is not possible: .* it must be at least \d+ bytes \(\d+ MiB\)$/,
+  ])
+  t.equal(told.length, 1)
+  const [, smallest] = /at least (\d+) bytes/.exec(told[0])!
+  t.same(raw(Number(smallest)), [], 'the size that it names will do')
+  t.match(raw(Number(smallest), 'slice_size: 16777216\n'), [/:5: .*slices of 16777216 bytes/])
+  t.match(raw(20 * 1024 ** 4), [/:5: .*needs a block_size of at least 8192 bytes/])
+  t.same(raw(2097152, 'enable_l2_cache: false\n'), [], 'nothing is asked of what is not used')
+})
+
+t.test('every key of the raw disk reaches its plugin', async (t) => {
+  const on = configOf(`${ok}l2_backend: raw_disk\nraw_disk_cache: {device_path: /dev/x}\nslice_size: 65536\n`)
+  t.same(pluginOptions(on).l2RawDisk, {
+    devicePath: '/dev/x',
+    totalSize: 10737418240,
+    blockSize: 4096,
+    sliceSize: 65536,
+    directIo: true,
+    compression: true,
+    prefetch: true,
+    zeroCopy: true,
+    secondHitAdmission: false,
+    format: false,
+    selfTest: false,
+  })
+  t.equal(pluginOptions(on).l2File, null)
+  const keys = {
+    use_direct_io: 'directIo',
+    enable_compression: 'compression',
+    enable_prefetch: 'prefetch',
+    enable_zero_copy: 'zeroCopy',
+    second_hit_admission: 'secondHitAdmission',
+    format: 'format',
+    self_test: 'selfTest',
+  } as const
+  for (const [key, option] of Object.entries(keys)) {
+    const before = pluginOptions(on).l2RawDisk!
+    const flipped = configOf(
+      `${ok}l2_backend: raw_disk\nraw_disk_cache: {device_path: /dev/x, ${key}: ${!before[option]}}\nslice_size: 65536\n`,
+    )
+    t.same(pluginOptions(flipped).l2RawDisk, { ...before, [option]: !before[option] }, key)
+  }
+  for (const off of ['enable_cache: false', 'enable_l2_cache: false', 'l2_backend: file']) {
+    const text = `${ok}raw_disk_cache: {}\n${off.startsWith('l2') ? off : `l2_backend: raw_disk\n${off}`}\n`
+    t.equal(pluginOptions(configOf(text)).l2RawDisk, null, off)
+  }
 })
 
 t.test('an upstream that is the proxy itself is refused, also by default', async (t) => {
