@@ -1,0 +1,150 @@
+import type { Sequence, Slice, SlicePart } from '../store.ts'
+
+/**
+ * Reading ahead: a response that has asked for two slices in a row will want the next ones too, so they are read while
+ * it sends. What is read ahead and never asked for costs reads and memory: the window begins with one slice, grows only
+ * while its slices are used, and all windows together have a limit.
+ */
+
+/** Most slices that are read ahead of one response. */
+const MOST_AHEAD = 4
+
+export interface ReadAheadOptions {
+  /** Most bytes of memory that all slices read ahead may take together; less than one slice: nothing is read ahead. */
+  maxBytes: number
+  /** What one slice may take, in bytes. */
+  sliceBytes: number
+}
+
+export interface SequenceOptions {
+  /** Never rejects. */
+  read(index: number, part?: SlicePart): Slice | undefined | Promise<Slice | undefined>
+  /** Whether a read will probably find it. */
+  has(index: number): boolean
+  /** Index of the last slice that may be read ahead. */
+  last: number
+}
+
+export interface ReadAheadFigures {
+  /** Reads that were begun ahead. */
+  slices: number
+  /** Of these, the ones that were asked for. */
+  used: number
+  /** Of these, the ones that nobody wanted any more. The rest is held. */
+  wasted: number
+  /** Bytes reserved for what is held, and for what nobody wants but is still being read. */
+  bytes: number
+}
+
+export interface ReadAhead {
+  open(options: SequenceOptions): Sequence
+  figures(): ReadAheadFigures
+}
+
+/** A slice that is being or was read ahead. */
+interface Ahead {
+  /** Undefined while it is being read. */
+  found: { slice: Slice | undefined } | undefined
+  /** What the read comes to; undefined when it was there at once. */
+  arrival: Promise<Slice | undefined> | undefined
+  /** Nobody waits for it any more. */
+  dropped: boolean
+}
+
+export function createReadAhead({ maxBytes, sliceBytes }: ReadAheadOptions): ReadAhead {
+  const figures: ReadAheadFigures = { slices: 0, used: 0, wasted: 0, bytes: 0 }
+  const hasRoom = () => figures.bytes + sliceBytes <= maxBytes
+
+  function begin(read: SequenceOptions['read'], index: number): Ahead {
+    figures.slices++
+    figures.bytes += sliceBytes
+    const reading = read(index)
+    if (!(reading instanceof Promise))
+      return { found: { slice: reading }, arrival: undefined, dropped: false }
+    const ahead: Ahead = { found: undefined, arrival: reading, dropped: false }
+    reading.then((slice) => {
+      ahead.found = { slice }
+      if (ahead.dropped) giveBack(slice)
+    })
+    return ahead
+  }
+
+  function drop(ahead: Ahead): void {
+    figures.wasted++
+    ahead.dropped = true
+    // The memory of a read that is under way is in use until it ends.
+    if (ahead.found) giveBack(ahead.found.slice)
+  }
+
+  function giveBack(slice: Slice | undefined): void {
+    figures.bytes -= sliceBytes
+    slice?.loan?.releaseAll()
+  }
+
+  /** From here on it is the reader's. */
+  function handOver(ahead: Ahead): Slice | undefined | Promise<Slice | undefined> {
+    figures.used++
+    figures.bytes -= sliceBytes
+    return ahead.found ? ahead.found.slice : ahead.arrival
+  }
+
+  function open({ read, has, last }: SequenceOptions): Sequence {
+    const held = new Map<number, Ahead>()
+    let previous = Number.NEGATIVE_INFINITY
+    let run = 0 // slices asked for in a row
+    let window = 1
+    let closed = false
+
+    function dropBefore(index: number): void {
+      for (const [at, ahead] of held) {
+        if (at >= index) continue
+        held.delete(at)
+        drop(ahead)
+      }
+    }
+
+    /** A run goes on where slices are left out that the reader found elsewhere, as far as was read ahead. */
+    function follow(index: number): void {
+      const gap = index - previous
+      if (gap === 0) return
+      if (gap < 0 || gap > (run < 2 ? 1 : 1 + window)) {
+        dropBefore(Number.POSITIVE_INFINITY)
+        run = 0
+        window = 1
+      }
+      run++
+      previous = index
+      dropBefore(index)
+    }
+
+    function extend(from: number): void {
+      const to = Math.min(from + window, last)
+      for (let index = from + 1; index <= to; index++) {
+        if (held.has(index)) continue
+        // Behind a hole comes a transfer of the origin: when that has ended is not known.
+        if (!has(index) || !hasRoom()) return
+        held.set(index, begin(read, index))
+      }
+    }
+
+    return {
+      get(index, part) {
+        if (closed) return read(index, part)
+        follow(index)
+        const ahead = held.get(index)
+        held.delete(index)
+        const slice = ahead ? handOver(ahead) : read(index, part)
+        if (ahead && window < MOST_AHEAD && hasRoom()) window++
+        if (run >= 2) extend(index)
+        return slice
+      },
+
+      close() {
+        closed = true
+        dropBefore(Number.POSITIVE_INFINITY)
+      },
+    }
+  }
+
+  return { open, figures: () => ({ ...figures }) }
+}
