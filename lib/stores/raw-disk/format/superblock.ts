@@ -23,7 +23,8 @@ import { readU64, writeU64 } from './numbers.ts'
  * |     72 |     8 | sequence of the snapshot                                      |
  * |     80 |     4 | entries in the snapshot                                       |
  * |     84 |     4 | chunks of the snapshot                                        |
- * |     88 |  4004 | zero                                                          |
+ * |     88 |     8 | forgotten: the largest sequence of a purge whose record is gone |
+ * |     96 |  3996 | zero                                                          |
  * |   4092 |     4 | CRC-32 of bytes 0 to 4091                                     |
  *
  * Magic, version and checksum stay where they are in all versions to come, so that another version can be told from
@@ -66,6 +67,11 @@ export interface Superblock {
   /** All sequence numbers used so far are smaller. */
   sequence: number
   snapshot: SnapshotPlace | null
+  /**
+   * Records of purges up to this sequence may have been overwritten, because a snapshot has taken their effect in: an
+   * entry that is no newer counts only if a snapshot has it. 0 = all records are there.
+   */
+  forgotten: number
 }
 
 /** `SUPERBLOCK_BYTES` in ordinary memory. */
@@ -88,6 +94,7 @@ export function encodeSuperblock(superblock: Superblock): Buffer {
     bytes.writeUInt32LE(snapshot.entries, 80)
     bytes.writeUInt32LE(snapshot.chunks, 84)
   }
+  writeU64(bytes, superblock.forgotten, 88)
   bytes.writeUInt32LE(crc32(bytes.subarray(0, CRC_AT)), CRC_AT)
   return bytes
 }
@@ -115,6 +122,7 @@ export function decodeSuperblock(
     clean: bytes[52] === 1,
     sequence: readU64(bytes, 64),
     snapshot: bytes[53] === 1 ? snapshotPlace(bytes) : null,
+    forgotten: readU64(bytes, 88),
   }
   return makesSense(superblock) && bytes[52] <= 1 && bytes[53] <= 1 && bytes[54] <= 1 ? superblock : 'damaged'
 }
@@ -128,7 +136,8 @@ function snapshotPlace(bytes: Buffer): SnapshotPlace {
   }
 }
 
-function makesSense({ totalSize, blockSize, regionSize, serial, sequence, snapshot }: Superblock): boolean {
+function makesSense(superblock: Superblock): boolean {
+  const { totalSize, blockSize, regionSize, serial, sequence, snapshot, forgotten } = superblock
   const isPowerOfTwo = (blockSize & (blockSize - 1)) === 0
   return (
     isPowerOfTwo &&
@@ -138,6 +147,7 @@ function makesSense({ totalSize, blockSize, regionSize, serial, sequence, snapsh
     totalSize >= regionSize &&
     serial >= 0 &&
     sequence >= 0 &&
+    forgotten >= 0 &&
     (snapshot === null || snapshot.sequence >= 0)
   )
 }
