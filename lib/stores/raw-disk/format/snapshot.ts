@@ -2,8 +2,9 @@ import { hasMagic, isSealed, seal } from './crc.ts'
 import { readU64, writeU64 } from './numbers.ts'
 
 /**
- * The index as a checkpoint writes it: chunks of at most 1 MiB, chunk n at n MiB of the snapshot area. First those
- * of the regions, then those of the entries.
+ * The index as a checkpoint writes it: chunks of at most 1 MiB, first those of the regions, then those of the
+ * entries. Each one but the last of its kind is full. A chunk begins where the one before ends, rounded up to the
+ * unit of I/O.
  *
  * | offset | bytes | field of a chunk                                              |
  * | -----: | ----: | ------------------------------------------------------------- |
