@@ -15,6 +15,8 @@ export interface StartProxyOptions extends ProxyOptions {
   l2?: number
   /** Directory of the file tier; default a temporary one. */
   dir?: string
+  /** Registers something before the proxy at each start, such as another disk tier. */
+  tier?: (fastify: FastifyInstance) => Promise<void>
 }
 
 /** A proxy in this process, on a port of its own. */
@@ -34,7 +36,7 @@ export interface Proxy {
 }
 
 export async function startProxy(t: Scope, options: StartProxyOptions): Promise<Proxy> {
-  const { l1 = 64 * 1024 * 1024, l2 = 0, dir = tempDir(t), ...proxyOptions } = options
+  const { l1 = 64 * 1024 * 1024, l2 = 0, dir = tempDir(t), tier, ...proxyOptions } = options
   let fastify = await open(0)
   // Kept over a restart: the port is part of Host, and so of the cache key.
   const { port } = fastify.server.address() as { port: number }
@@ -44,6 +46,7 @@ export async function startProxy(t: Scope, options: StartProxyOptions): Promise<
     const instance = Fastify({ forceCloseConnections: true })
     if (l1 > 0) await instance.register(l1Cache, { maxBytes: l1 })
     if (l2 > 0) await instance.register(l2File, { dir, maxBytes: l2 })
+    await tier?.(instance)
     await instance.register(streamingProxy, proxyOptions)
     await instance.listen({ port, host: '127.0.0.1' })
     return instance
