@@ -1,0 +1,210 @@
+import type { Catalog } from './catalog.ts'
+import type { Device } from './device.ts'
+import { WAS_HIT } from './flags.ts'
+import { encodeRegionHeader } from './format/region.ts'
+import type { Geometry } from './geometry.ts'
+import { HEADS_NAME } from './index.ts'
+import type { Slab } from './memory.ts'
+import type { Reads } from './reads.ts'
+import type { Regions } from './regions.ts'
+import { chooseCarried, chooseVictim, reserveOf } from './victim.ts'
+import type { Writer } from './writer.ts'
+
+/** Makes regions clean again before the last clean one is needed. */
+export interface Reclaim {
+  /** Looks whether there are fewer clean regions than there should be. */
+  wake(): void
+  /** No more after the region at hand. */
+  close(): Promise<void>
+  /** Resolves when as many regions are clean as should be, or as can be. */
+  rest(): Promise<void>
+  readonly runs: number
+  readonly bytes: number
+  readonly carriedEntries: number
+  readonly carriedBytes: number
+  readonly evictedEntries: number
+}
+
+export interface ReclaimOptions {
+  device: Device
+  geometry: Geometry
+  regions: Regions
+  catalog: Catalog
+  reads: Reads
+  writer: Writer
+  memory: Slab
+  salt: number
+}
+
+/** Share of a region's blocks that may be written anew instead of being given up. */
+const MOST_CARRIED = 0.25
+
+export function createReclaim(options: ReclaimOptions): Reclaim {
+  const { device, geometry, regions, catalog, reads, writer, memory, salt } = options
+  const count = { runs: 0, bytes: 0, carriedEntries: 0, carriedBytes: 0, evictedEntries: 0 }
+  const reserve = reserveOf(regions.count)
+  let running: Promise<void> | undefined
+  let closed = false
+
+  async function run(): Promise<void> {
+    while (!closed && regions.cleanCount() < reserve) {
+      catalog.sweep()
+      const victim = chooseVictim({
+        count: regions.count,
+        state: regions.state,
+        live: regions.live,
+        used: regions.used,
+        generation: regions.generation,
+        busy: (region) => regions.pins[region] > 0,
+      })
+      if (victim === -1) return
+      await reclaim(victim)
+      writer.wake()
+    }
+  }
+
+  async function reclaim(region: number): Promise<void> {
+    const carried = new Set(choose(region))
+    for (const id of catalog.index.ofRegion(region)) if (!carried.has(id)) evict(id)
+    await carryAll(region, [...carried])
+    // What could not be carried, or was not wanted any more when its copy was written.
+    for (const id of catalog.index.ofRegion(region)) evict(id)
+    await regions.idle(region)
+    await markClean(region)
+    regions.clean(region)
+    count.runs++
+    count.bytes += geometry.regionSize
+  }
+
+  function choose(region: number): number[] {
+    const { index } = catalog
+    const entries = index.ofRegion(region).map((id) => {
+      const isHeads = index.generation(id) === HEADS_NAME
+      const wasHit = (index.flags(id) & WAS_HIT) !== 0
+      return { id, blocks: index.blocks(id), wasHit, isHeads, needed: isHeads && index.hasOthers(id) }
+    })
+    return chooseCarried(entries, Math.floor(regions.blocksPerRegion * MOST_CARRIED))
+  }
+
+  function evict(id: number): void {
+    catalog.remove(id)
+    count.evictedEntries++
+  }
+
+  /** One after another: reads of clients shall not wait behind a burst of ours. The copies are written in batches. */
+  async function carryAll(region: number, ids: number[]): Promise<void> {
+    const written: Promise<void>[] = []
+    for (const id of ids) {
+      const block = catalog.index.block(id)
+      // Dropped while the ones before were read; the id may be another entry's by now.
+      if (regions.regionOf(block) !== region) continue
+      const copy = await carry(region, id, block)
+      if (copy !== undefined) written.push(copy)
+    }
+    await Promise.all(written)
+  }
+
+  /** Resolves once the entry is read, to what resolves once its copy is written. */
+  async function carry(region: number, id: number, block: number): Promise<Promise<void> | undefined> {
+    const { index } = catalog
+    const blocks = index.blocks(id)
+    const [low, high, generation, at] = [
+      index.objectLow(id),
+      index.objectHigh(id),
+      index.generation(id),
+      index.index(id),
+    ]
+    const isThere = (): boolean => {
+      const now = catalog.index.find(low, high, generation, at)
+      return now !== -1 && catalog.index.block(now) === block
+    }
+    const stored = await reads.stored({ block, blocks, regionGeneration: regions.generation[region] })
+    if (typeof stored === 'string' || !isThere()) {
+      if (typeof stored !== 'string') stored.release()
+      return undefined
+    }
+    const { header, payload } = stored
+    // Copied: the write queue keeps it for as long as it takes, and the memory of reads is scarce.
+    const own = Buffer.from(payload)
+    stored.release()
+    return new Promise<void>((resolve) => {
+      writer.carry({
+        name: { key: header.key, generation: header.generation, index: header.index },
+        keyBytes: header.keyLength,
+        low,
+        high,
+        generation,
+        index: at,
+        segments: [own],
+        stored: header.stored,
+        length: header.length,
+        codec: header.codec,
+        expires: header.expires,
+        flags: header.flags,
+        get gone() {
+          return !isThere()
+        },
+        settled(place, newBlocks) {
+          if (place !== -1) {
+            if (isThere()) {
+              const now = catalog.index.find(low, high, generation, at)
+              catalog.move(now, place)
+              catalog.index.setFlags(now, header.flags)
+              count.carriedEntries++
+              count.carriedBytes += header.stored
+            } else {
+              regions.addLive(place, -newBlocks)
+            }
+          }
+          resolve()
+        },
+      })
+    })
+  }
+
+  /** So that a restart without a snapshot does not take in what was given up here. */
+  async function markClean(region: number): Promise<void> {
+    const buffer = memory.take(geometry.align) ?? (await memory.wait(geometry.align))
+    const header = { region, generation: regions.generation[region], state: 'clean' } as const
+    encodeRegionHeader(buffer.subarray(0, geometry.align), header, salt)
+    const at = geometry.dataOffset + region * geometry.regionSize
+    // If it fails, what is found there is still what was put.
+    await device.write(buffer.subarray(0, geometry.align), at).catch(() => {})
+    memory.give(buffer)
+  }
+
+  function wake(): void {
+    if (running !== undefined || closed || regions.cleanCount() >= reserve) return
+    running = run().finally(() => {
+      running = undefined
+      // Nothing can be made clean: who waits for a region waits in vain, unless one is only busy.
+      if (regions.cleanCount() < 2 && !regions.pins.some((pins) => pins > 0)) writer.giveUp()
+    })
+  }
+
+  return {
+    wake,
+    async close() {
+      closed = true
+      await running
+    },
+    async rest() {
+      await running
+    },
+    get runs() {
+      return count.runs
+    },
+    get bytes() {
+      return count.bytes
+    },
+    get carriedEntries() {
+      return count.carriedEntries
+    },
+    get carriedBytes() {
+      return count.carriedBytes
+    },
+    get evictedEntries() {
+      return count.evictedEntries
+    },
+  }
+}

@@ -1,0 +1,356 @@
+import type { StoreLog } from '../log.ts'
+import { emptyStats } from '../stats.ts'
+import type { SliceStore } from '../store.ts'
+import { createAdmission } from './admission.ts'
+import { createCatalog } from './catalog.ts'
+import { createCheckpoints } from './checkpoint.ts'
+import { createCompressor } from './compression.ts'
+import { createContents } from './contents.ts'
+import type { Device } from './device.ts'
+import { createEntries } from './entries.ts'
+import type { RawDiskFigures } from './figures.ts'
+import { saltOf } from './format/crc.ts'
+import { footerLength } from './format/footer.ts'
+import type { Superblock } from './format/superblock.ts'
+import type { Geometry } from './geometry.ts'
+import { createGuard } from './guard.ts'
+import { createArena } from './memory.ts'
+import { createPurgeLog, type FoundPurges, readPurges } from './purge-log.ts'
+import { createPurges } from './purges.ts'
+import { createReads } from './reads.ts'
+import { createReclaim } from './reclaim.ts'
+import { recover } from './recovery.ts'
+import { createRegions } from './regions.ts'
+import { selfTest } from './self-test.ts'
+import { createReadAhead } from './sequence.ts'
+import { createSuperblocks } from './superblocks.ts'
+import { createWriter } from './writer.ts'
+
+export interface RawDiskStoreOptions {
+  device: Device
+  geometry: Geometry
+  /** As it was found or made on the device. */
+  superblock: Superblock
+  /** Lend the memory that was read into, instead of copying from it. Default true. */
+  zeroCopy?: boolean
+  /** Read ahead of responses that read one slice after the other. Default true. */
+  prefetch?: boolean
+  /** Pack slices of types that are worth it. Default true. */
+  compression?: boolean
+  /** Write only what is put for the second time. Default false. */
+  secondHitAdmission?: boolean
+  /** Most bytes of puts that wait or are being written; default 32 MiB. */
+  queueBytes?: number
+  /** Most bytes of memory that readers may keep at once; default 64 MiB. */
+  readBytes?: number
+  /** Milliseconds between two checkpoints of the index, where something changed; default 600,000. */
+  checkpointMs?: number
+  /** Milliseconds after which a device that failed is tried again; default 60,000. */
+  retryMs?: number
+  /** Milliseconds between two self-tests; default 0: none. Meant for debugging. */
+  selfTestMs?: number
+  /** Overwrite memory as it is given back (for tests). */
+  poison?: boolean
+  log?: StoreLog
+}
+
+export interface RawDiskStore extends SliceStore {
+  /** Resolves when what earlier lives left is in the index. Until then gets are misses and puts are refused. */
+  readonly recovered: Promise<void>
+  figures(): RawDiskFigures
+  /** What does not agree in the counts of blocks and entries; empty: all is well. */
+  selfTest(): string[]
+  /** Writes the index to the device now. Resolves to whether it was written. */
+  checkpoint(): Promise<boolean>
+  /** Resolves when as many regions are clean as should be. */
+  reclaimed(): Promise<void>
+}
+
+/** Numbers that a life may use before it writes down where it is: after a crash the next one begins behind them. */
+const RESERVED = 2 ** 32
+/** Bytes that all slices read ahead take together at most, as a share of what readers may keep. */
+const AHEAD_SHARE = 0.5
+const MIB = 1024 * 1024
+
+/**
+ * A store on one device or file, laid out as a log of regions (docs/raw-disk-format.md). Rejects with the device's error
+ * when it cannot even be marked as in use; after that, no failure of the device is an error.
+ */
+export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<RawDiskStore> {
+  const { geometry, superblock, log, zeroCopy = true, prefetch = true, compression = true } = options
+  const { queueBytes = 32 * MIB, readBytes = 64 * MIB, checkpointMs = 600_000, retryMs = 60_000 } = options
+  const { poison = false, selfTestMs = 0, secondHitAdmission = false } = options
+  const { align, blockSize, blocksPerRegion, regionSize } = geometry
+  const salt = saltOf(superblock.uuid)
+  const maxEntryBytes = regionSize - align - Math.ceil(footerLength(1) / align) * align
+
+  const sizes = {
+    meta: 4 * MIB + 2 * align,
+    writes: 2 * regionSize + 8 * MIB,
+    transient: regionSize + 16 * MIB,
+  }
+  const arena = createArena(sizes.meta + sizes.writes + sizes.transient + readBytes)
+  const meta = arena.slab(sizes.meta, { poison })
+  const writes = arena.slab(sizes.writes, { poison })
+  const transient = arena.slab(sizes.transient, { poison })
+  const lent = arena.slab(readBytes, { poison })
+
+  const guard = createGuard({
+    device: options.device,
+    retryMs,
+    probe: (device) => createSuperblocks(device, geometry, meta, superblocks.current).write({}),
+    onBack: () => purges.retry(),
+    log,
+  })
+  let sequence = superblock.sequence + (superblock.clean ? 0 : RESERVED)
+  const nextSequence = (): number => sequence++
+  const superblocks = createSuperblocks(guard, geometry, meta, superblock)
+  const found = await readPurges({
+    device: guard,
+    geometry,
+    salt,
+    memory: meta,
+    since: superblock.snapshot?.sequence ?? 0,
+  }).catch((): FoundPurges => ({ records: [], after: null, damaged: 1 }))
+  await superblocks.write({ clean: false, sequence })
+
+  const purgeLog = createPurgeLog({
+    device: guard,
+    geometry,
+    salt,
+    memory: meta,
+    after: found.after,
+    onFull: () => void checkpoint(),
+  })
+  const purges = createPurges(purgeLog)
+  const regions = createRegions(geometry)
+  const catalog = createCatalog(geometry, regions, () => writer)
+  const writer = createWriter({
+    device: guard,
+    geometry,
+    regions,
+    memory: writes,
+    salt,
+    nextSequence,
+    onNoRoom: () => reclaim.wake(),
+    onOpened: () => reclaim.wake(),
+  })
+  const reads = createReads({ device: guard, geometry, salt, transient, lent: zeroCopy ? lent : undefined })
+  const compressor = compression ? createCompressor() : undefined
+  const entries = createEntries({
+    catalog,
+    regions,
+    writer,
+    reads,
+    purges,
+    guard,
+    compressor,
+    admission: secondHitAdmission ? createAdmission() : undefined,
+    nextSequence,
+    queueBytes,
+    maxEntryBytes,
+  })
+  const reclaim = createReclaim({
+    device: guard,
+    geometry,
+    regions,
+    catalog,
+    reads,
+    writer,
+    memory: meta,
+    salt,
+  })
+  const checkpoints = createCheckpoints({
+    device: guard,
+    geometry,
+    regions,
+    catalog,
+    purgeLog,
+    superblocks,
+    memory: meta,
+    salt,
+    nextSequence,
+    hadPurges: () => found.records.length > 0 || purges.records > 0,
+  })
+  const sliceBytes = Math.min(maxEntryBytes, regionSize / 4)
+  const readAhead = createReadAhead({ maxBytes: prefetch ? readBytes * AHEAD_SHARE : 0, sliceBytes })
+
+  let checkpointedAt = sequence
+  let selfTestFailures = 0
+  let closing = false
+
+  async function checkpoint(): Promise<boolean> {
+    checkpointedAt = sequence
+    return checkpoints.run(false)
+  }
+
+  async function recoverAll(): Promise<void> {
+    if (found.damaged > 0) {
+      log?.warn({ path: guard.path }, 'the purge log is damaged: the raw disk starts empty')
+      await purges.add({ kind: 'all', objectLow: 0, objectHigh: 0, sequence: nextSequence() })
+    } else {
+      const contents = createContents(guard, geometry, transient, salt)
+      const resumable = await recover({
+        device: guard,
+        geometry,
+        regions,
+        catalog,
+        contents,
+        memory: transient,
+        salt,
+        superblock,
+        purges: found,
+        log,
+      })
+      if (resumable !== undefined) writer.resume(resumable.region, resumable.records)
+    }
+    entries.opened()
+    reclaim.wake()
+    // So that the next crash has less to gather.
+    if (!closing && !superblock.clean && catalog.index.count > 0) void checkpoint()
+  }
+
+  const recovered = recoverAll()
+  const timers = [
+    setInterval(() => {
+      if (sequence - checkpointedAt > 1) void checkpoint()
+    }, checkpointMs).unref(),
+  ]
+  if (selfTestMs > 0) timers.push(setInterval(testSelf, selfTestMs).unref())
+
+  function testSelf(): string[] {
+    const wrong = selfTest(regions, catalog, writer)
+    if (wrong.length > 0) {
+      selfTestFailures++
+      log?.warn({ path: guard.path, wrong: wrong.slice(0, 10) }, 'the counts of the raw disk do not agree')
+    }
+    return wrong
+  }
+
+  function figures(): RawDiskFigures {
+    const blocks = regions.blocks()
+    const packed = compressor?.figures()
+    const ahead = readAhead.figures()
+    const { counts } = entries
+    return {
+      direct: guard.direct,
+      offline: guard.offline,
+      recovering: !isOpen,
+      blockSize,
+      totalBlocks: regions.count * blocksPerRegion,
+      liveBlocks: blocks.live,
+      deadBlocks: blocks.dead,
+      cleanBlocks: blocks.clean,
+      openBlocks: blocks.open,
+      regions: regions.count,
+      cleanRegions: regions.cleanCount(),
+      entries: catalog.index.count,
+      indexBytes: catalog.index.bytes(),
+      paddingBytes: writer.paddingBytes,
+      lookups: counts.lookups,
+      hits: counts.hits,
+      stores: counts.stores,
+      removes: counts.removes,
+      deviceBytesRead: guard.bytesRead,
+      deviceBytesWritten: guard.bytesWritten,
+      readErrors: guard.readErrors,
+      writeErrors: guard.writeErrors,
+      corrupt: counts.corrupt,
+      reclaimRuns: reclaim.runs,
+      reclaimedBytes: reclaim.bytes,
+      carriedEntries: reclaim.carriedEntries,
+      carriedBytes: reclaim.carriedBytes,
+      evictedEntries: reclaim.evictedEntries,
+      expiredEntries: catalog.expiredEntries,
+      zeroCopyBytes: reads.zeroCopyBytes,
+      copiedBytes: reads.copiedBytes,
+      partReads: reads.partReads,
+      lentBytes: lent.usedBytes(),
+      compressedSlices: packed?.slices ?? 0,
+      compressionBytesIn: packed?.bytesIn ?? 0,
+      compressionBytesOut: packed?.bytesOut ?? 0,
+      incompressibleSlices: packed?.incompressible ?? 0,
+      prefetchedSlices: ahead.slices,
+      prefetchUsed: ahead.used,
+      prefetchWasted: ahead.wasted,
+      admissionRefused: counts.admissionRefused,
+      checkpoints: checkpoints.runs,
+      checkpointSeconds: checkpoints.seconds,
+      purgeRecords: purges.records,
+      selfTestFailures,
+    }
+  }
+
+  let isOpen = false
+  void recovered.then(() => (isOpen = true))
+
+  return {
+    name: 'l2',
+    recovered,
+
+    getHeads: entries.heads,
+    putHeads: entries.putHeads,
+    getSlice: entries.slice,
+    hasSlice: entries.has,
+    putSlice: entries.put,
+    dropGeneration: entries.dropGeneration,
+    drop: entries.drop,
+    async clear() {
+      const removed = await entries.clear()
+      reclaim.wake()
+      return removed
+    },
+
+    openSequence: prefetch
+      ? (key, generation, last) =>
+          readAhead.open({
+            read: (index, part) => entries.slice(key, generation, index, part),
+            has: (index) => entries.has(key, generation, index),
+            last,
+          })
+      : undefined,
+
+    stats() {
+      const { counts, pending } = entries
+      const live = regions.blocks().live * blockSize
+      return {
+        ...emptyStats(regions.count * regionSize),
+        entries: catalog.index.count + pending.count(),
+        bytes: live,
+        pendingBytes: pending.bytes(),
+        stores: counts.stores,
+        lookups: counts.lookups,
+        hits: counts.hits,
+        removes: counts.removes,
+        evictions: reclaim.evictedEntries,
+        refused: counts.refused + counts.admissionRefused,
+        readBytes: counts.readBytes,
+        writtenBytes: counts.writtenBytes,
+        readErrors: guard.readErrors,
+        writeErrors: guard.writeErrors,
+        corrupt: counts.corrupt,
+      }
+    },
+
+    figures,
+    selfTest: testSelf,
+    checkpoint,
+    reclaimed: () => reclaim.rest(),
+    flush: () => entries.pending.flush(),
+
+    async close() {
+      if (closing) return
+      closing = true
+      for (const timer of timers) clearInterval(timer)
+      await recovered
+      entries.closed()
+      await reclaim.close()
+      await entries.pending.flush()
+      await writer.flush()
+      await purges.flush()
+      await checkpoints.run(true)
+      await purgeLog.close()
+      await guard.close()
+    },
+  }
+}

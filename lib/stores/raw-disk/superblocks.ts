@@ -1,0 +1,45 @@
+import type { Device } from './device.ts'
+import { encodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from './format/superblock.ts'
+import type { Geometry } from './geometry.ts'
+import type { Slab } from './memory.ts'
+
+/** The superblock as it is on the device. */
+export interface Superblocks {
+  readonly current: Superblock
+  /** Writes the next one over the older of the two copies, and makes it durable. One after another. */
+  write(changes: Partial<Superblock>): Promise<void>
+}
+
+export function createSuperblocks(
+  device: Device,
+  geometry: Geometry,
+  memory: Slab,
+  initial: Superblock,
+): Superblocks {
+  let current = initial
+  let last: Promise<unknown> = Promise.resolve()
+
+  async function write(changes: Partial<Superblock>): Promise<void> {
+    const next = { ...current, ...changes, serial: current.serial + 1 }
+    const buffer = memory.take(SUPERBLOCK_BYTES) ?? (await memory.wait(SUPERBLOCK_BYTES))
+    try {
+      encodeSuperblock(next).copy(buffer)
+      await device.write(buffer.subarray(0, SUPERBLOCK_BYTES), geometry.superblocks[next.serial % 2])
+      await device.sync()
+      current = next
+    } finally {
+      memory.give(buffer)
+    }
+  }
+
+  return {
+    get current() {
+      return current
+    },
+    write(changes) {
+      const done = last.then(() => write(changes))
+      last = done.catch(() => {})
+      return done
+    },
+  }
+}
