@@ -22,9 +22,8 @@ import {
 import { trailersToPass } from '../semantics/trailers.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
 import { ifRangeAllows, preconditions } from '../semantics/validators.ts'
-import { sliceIndex } from '../slices/arithmetic.ts'
 import { type Following, sendRange } from '../slices/reader.ts'
-import type { Context, Exchange } from './context.ts'
+import type { Exchange } from './context.ts'
 import type { ResponseSource } from './source.ts'
 
 /** Stored, they speak of the whole: its digest, or, in what was no part, nothing at all (but they are passed on). */
@@ -166,11 +165,6 @@ export async function sendSelection(
   // Only chunked framing has room for them.
   if (bodyLength === null && answer.trailers) addTrailers(exchange, answer.trailers)
   res.end()
-}
-
-/** Where the first byte of a selection is: which slice a response must have before its head may be sent. */
-export function firstSlice(context: Context, selection: Selection): number {
-  return sliceIndex(selection.ranges[0].first, context.sliceSize)
 }
 
 export function sendHead(exchange: Exchange, result: string, status: number, fields: FieldList): void {

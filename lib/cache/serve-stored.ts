@@ -2,14 +2,7 @@ import { onlyIfCached } from '../semantics/decide.ts'
 import type { Head } from '../semantics/types.ts'
 import type { Context, Exchange } from './context.ts'
 import type { Resource } from './resource.ts'
-import {
-  type Answer,
-  answerPreconditions,
-  firstSlice,
-  type Selection,
-  select,
-  sendSelection,
-} from './respond.ts'
+import { type Answer, answerPreconditions, type Selection, select, sendSelection } from './respond.ts'
 import { sendBody } from './send-body.ts'
 import {
   canFetchSlices,
@@ -56,7 +49,7 @@ export async function serveStored(
   const endReading = resources.reading(resource, head.generation)
   try {
     const range = selection.ranges[0]
-    const tier = await source.open(firstSlice(context, selection))
+    const tier = await source.open(range.first, range.last)
     const whole = allPresent(context, resource, head, selection)
     const mayFetch = canFetchSlices(head) && !onlyIfCached(exchange.fields)
     if (!mayFetch && (!whole || (!tier && !transferAt(context, resource, exchange, head, range.first)))) {

@@ -5,22 +5,40 @@ import type { Counters } from './counters.ts'
 /** A client's response as a sink. Buffers only: a string would make Node encode the header block as UTF-8. */
 export function createSink(res: ServerResponse, counters: Counters): Sink {
   const callbacks = new Set<() => void>()
+  const { socket } = res.req
+  /** Of writes whose bytes are in a queue of Node's or the kernel's. */
+  const beingTaken = new Set<() => void>()
   let gone = false
 
   res.once('close', () => {
     gone = true
     for (const callback of callbacks) callback()
     callbacks.clear()
+    if (beingTaken.size === 0) return
+    // Of a pipelined response Node may forget that it was destroyed, and send what was written when its turn comes.
+    if (socket.destroyed) forgetWrites()
+    else socket.once('close', forgetWrites)
   })
+
+  /** Not every write that a closed connection leaves behind is called back. */
+  function forgetWrites(): void {
+    for (const taken of beingTaken) taken()
+    beingTaken.clear()
+  }
 
   return {
     get gone() {
       return gone
     },
-    write(bytes) {
-      if (gone) return true
+    write(bytes, taken) {
+      if (gone) {
+        taken?.()
+        return true
+      }
       counters.bytesToClients += bytes.length
-      return res.write(bytes)
+      if (taken === undefined) return res.write(bytes)
+      beingTaken.add(taken)
+      return res.write(bytes, () => beingTaken.delete(taken) && taken())
     },
     drained(within) {
       if (gone || !res.writableNeedDrain) return Promise.resolve(true)

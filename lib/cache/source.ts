@@ -1,8 +1,8 @@
 import type { Head } from '../semantics/types.ts'
-import { sliceIndex } from '../slices/arithmetic.ts'
+import { neededPart, sliceIndex } from '../slices/arithmetic.ts'
 import type { Fill } from '../slices/fill.ts'
 import type { SliceSource } from '../slices/reader.ts'
-import type { Slice } from '../stores/store.ts'
+import type { Sequence, Slice } from '../stores/store.ts'
 import { retryDelay } from '../upstream/retry.ts'
 import { type Context, type Exchange, MAX_FAILURES } from './context.ts'
 import type { Resource } from './resource.ts'
@@ -18,9 +18,12 @@ import {
 export type Tier = 'l1' | 'l2'
 
 export interface ResponseSource extends SliceSource {
-  /** The tier that has the slice, 'l1' or 'l2', after making it available; undefined when no store has it. */
-  open(index: number): Tier | undefined | Promise<Tier | undefined>
-  /** Lets go of transfers that were opened ahead. */
+  /**
+   * The tier that has the slice with the byte at `offset`, 'l1' or 'l2', after making it available up to `last`; undefined
+   * when no store has it.
+   */
+  open(offset: number, last: number): Tier | undefined | Promise<Tier | undefined>
+  /** Lets go of transfers that were opened ahead, and of all that was read and not sent. */
   close(): void
 }
 
@@ -44,8 +47,31 @@ export function createSource(
   // A slice that was read from disk to open the response, for which memory may have no room.
   let opened: { index: number; slice: Slice } | null = null
 
-  function fromDisk(index: number): Slice | undefined | Promise<Slice | undefined> {
-    return store.l2Slice(key, generation, index, objectBytes)
+  // The slices of one range that are read from disk; null: none were, or not lately.
+  let sequence: (Sequence & { last: number }) | null = null
+
+  function fromDisk(offset: number, last: number): Slice | undefined | Promise<Slice | undefined> {
+    const index = sliceIndex(offset, sliceSize)
+    const part = neededPart(offset, last, sliceSize, head.length)
+    if (sequence?.last !== last) {
+      letGo()
+      if (sliceIndex(last, sliceSize) === index) {
+        return store.l2Slice(key, generation, index, objectBytes, part)
+      }
+      sequence = { ...store.l2Sequence(key, generation, lastWhole(last), objectBytes), last }
+    }
+    return sequence!.get(index, part)
+  }
+
+  /** Index of the last slice of which a response that ends with the byte `last` needs more than a part. */
+  function lastWhole(last: number): number {
+    const index = sliceIndex(last, sliceSize)
+    return neededPart(index * sliceSize, last, sliceSize, head.length) ? index - 1 : index
+  }
+
+  function letGo(): void {
+    sequence?.close()
+    sequence = null
   }
 
   /** The run of missing slices from `index` on, at most to `lastIndex`. */
@@ -75,6 +101,8 @@ export function createSource(
   }
 
   function fillAt(offset: number, last: number): Promise<Fill> {
+    // How long the transfer takes is not known.
+    letGo()
     const cause = failure
     failure = null
     const joined = transferAt(context, resource, exchange, head, offset)
@@ -109,9 +137,10 @@ export function createSource(
       return head.length
     },
 
-    open(index) {
+    open(offset, last) {
+      const index = sliceIndex(offset, sliceSize)
       if (store.l1Slice(key, generation, index)) return 'l1'
-      const found = fromDisk(index)
+      const found = fromDisk(offset, last)
       return found instanceof Promise ? found.then(keep) : keep(found)
 
       function keep(slice: Slice | undefined): Tier | undefined {
@@ -126,11 +155,13 @@ export function createSource(
         const { slice, index: at } = opened
         opened = null
         if (at === index) return slice
+        slice.loan?.releaseAll()
       }
       return store.l1Slice(key, generation, index)
     },
 
     fromDisk,
+    letGo,
 
     fillAt,
 
@@ -149,6 +180,9 @@ export function createSource(
 
     close() {
       closed = true
+      letGo()
+      opened?.slice.loan?.releaseAll()
+      opened = null
       for (const release of ahead) release()
     },
   }
@@ -164,6 +198,7 @@ export function passingSource(context: Context, fill: Fill): ResponseSource {
     open: () => undefined,
     fromMemory: () => undefined,
     fromDisk: () => undefined,
+    letGo() {},
     fillAt: () => Promise.reject(fill.error ?? new Error('the transfer no longer has these bytes')),
     afterFailure: (error) => Promise.reject(error),
     served() {},

@@ -1,4 +1,5 @@
 import type { ByteRange } from '../semantics/ranges.ts'
+import type { SlicePart } from '../stores/store.ts'
 
 /**
  * Slice arithmetic. Slice `i` of a representation of `length` bytes holds `[i*S, min((i+1)*S, length))`.
@@ -15,6 +16,8 @@ export interface Run {
 export const DEFAULT_SLICE = 1024 * 1024
 const MIN_SLICE = 64 * 1024
 const MAX_SLICE = 16 * 1024 * 1024
+/** Slices of fewer bytes are read whole: a disk takes about as long for less of them. */
+const PARTS_FROM = 128 * 1024
 
 /** @param owner whose option it is @throws TypeError that names the option, its value and what is allowed */
 export function checkSliceSize(owner: string, sliceSize: number): void {
@@ -36,6 +39,24 @@ export function sliceCount(length: number, sliceSize: number): number {
 /** Bytes that slice `index` holds; the last one may be short. */
 export function sliceLength(index: number, sliceSize: number, length: number): number {
   return Math.min(sliceSize, length - index * sliceSize)
+}
+
+/**
+ * What of the slice that holds `offset` is read for the bytes up to `last` (inclusive, may be infinite), when that is
+ * worth telling a store: not more than half of a slice that is not small. Undefined: the whole slice.
+ */
+export function neededPart(
+  offset: number,
+  last: number,
+  sliceSize: number,
+  length: number | null,
+): SlicePart | undefined {
+  const index = sliceIndex(offset, sliceSize)
+  const start = index * sliceSize
+  const bytes = sliceLength(index, sliceSize, length ?? Number.POSITIVE_INFINITY)
+  const from = offset - start
+  const to = Math.min(last + 1 - start, bytes)
+  return bytes >= PARTS_FROM && to - from <= bytes / 2 ? { from, to } : undefined
 }
 
 /** The bytes of a run of slices, cut at the end of the representation when its length is known. */

@@ -1,15 +1,21 @@
 import type { ByteRange } from '../semantics/ranges.ts'
-import type { Slice } from '../stores/store.ts'
+import type { Loan, Slice } from '../stores/store.ts'
 import { sliceIndex } from './arithmetic.ts'
 import type { Fill, FillReader } from './fill.ts'
 
-/** A client that takes nothing for so long, in milliseconds, no longer keeps a whole slice alive: it is looked up again. */
+/**
+ * A client that takes nothing for so long, in milliseconds, no longer keeps a whole slice alive, nor what was read ahead
+ * for it: it is looked up again.
+ */
 const LET_GO_AFTER = 1000
 
 /** Where a response's bytes go. */
 export interface Sink {
-  /** False = wait for `drained()` before the next one. */
-  write(bytes: Buffer): boolean
+  /**
+   * False = wait for `drained()` before the next one.
+   * @param taken called once, when nobody reads the bytes any more: the kernel has them, or the connection is closed
+   */
+  write(bytes: Buffer, taken?: () => void): boolean
   /** Resolves to true when more may be written, also when the client has gone; to false after `within` milliseconds. */
   drained(within?: number): Promise<boolean>
   /** Calls back once when the client has gone; the result takes the callback back. */
@@ -17,13 +23,16 @@ export interface Sink {
   readonly gone: boolean
 }
 
-/** Where a reader finds the slices of one representation. */
+/** Where a reader finds the slices of one representation. A slice that is lent is the reader's to give back. */
 export interface SliceSource {
   readonly sliceSize: number
   /** Length of the representation in bytes; null while a transfer that does not say is under way. */
   readonly length: number | null
   fromMemory(index: number): Slice | undefined
-  fromDisk(index: number): Slice | undefined | Promise<Slice | undefined>
+  /** The slice that holds `offset`, or what of it lies between that and `last`. What follows up to `last` may be read ahead. */
+  fromDisk(offset: number, last: number): Slice | undefined | Promise<Slice | undefined>
+  /** The client takes nothing: what was read ahead is dropped. */
+  letGo(): void
   /**
    * A fill that covers `offset`: one under way, else a new one for the run of missing slices up to `last`.
    * Rejects when the origin fails or no longer has this representation.
@@ -62,15 +71,18 @@ export async function sendRange(
       return true
     if (!following) {
       const index = sliceIndex(offset, source.sliceSize)
-      let slice = source.fromMemory(index) ?? (await source.fromDisk(index))
-      const within = offset - index * source.sliceSize
+      let slice = source.fromMemory(index) ?? (await source.fromDisk(offset, range.last))
+      const within = offset - index * source.sliceSize - (slice?.from ?? 0)
       // A slice that is too short has nothing for us; taken for one that is there, it would be asked for ever.
-      if (slice && within < slice.length) {
+      if (slice && within >= 0 && within < slice.length && !sink.gone) {
         offset += await sendSlice(slice, within, range.last - offset + 1, source, sink)
         slice = undefined // what is held over the next wait is kept alive by it
+        if (await sink.drained(LET_GO_AFTER)) continue
+        source.letGo()
         await sink.drained()
         continue
       }
+      slice?.loan?.releaseAll()
       if (sink.gone) return false
       const fill = await source.fillAt(offset, range.last)
       if (!fill.covers(offset)) {
@@ -94,32 +106,53 @@ export async function sendRange(
   return !sink.gone
 }
 
-/** Sends from one slice until its end, the client's or that of our patience; returns the bytes sent. */
+/**
+ * Sends from one slice until its end, the client's or that of our patience; returns the bytes sent. Of a lent one each
+ * segment is given back when the socket has taken it, and what is not sent at once.
+ *
+ * @param from place in the slice's segments
+ */
 async function sendSlice(
-  slice: Slice,
+  { segments, length, loan }: Slice,
   from: number,
   wanted: number,
   source: SliceSource,
   sink: Sink,
 ): Promise<number> {
   let skip = from
-  let rest = Math.min(wanted, slice.length - from)
+  let rest = Math.min(wanted, length - from)
   let sent = 0
-  for (const segment of slice.segments) {
-    if (skip >= segment.length) {
-      skip -= segment.length
-      continue
+  let next = 0
+  try {
+    while (next < segments.length) {
+      const segment = segments[next]
+      if (skip >= segment.length) {
+        skip -= segment.length
+        loan?.release(next)
+        next++
+        continue
+      }
+      const bytes = skip === 0 && rest >= segment.length ? segment : segment.subarray(skip, skip + rest)
+      const more = sink.write(bytes, loan && releaseOf(loan, next))
+      next++
+      skip = 0
+      rest -= bytes.length
+      sent += bytes.length
+      source.served(bytes.length)
+      if (rest === 0 || sink.gone) break
+      if (!more && !(await sink.drained(LET_GO_AFTER))) {
+        source.letGo()
+        break
+      }
     }
-    const bytes = skip === 0 && rest >= segment.length ? segment : segment.subarray(skip, skip + rest)
-    skip = 0
-    rest -= bytes.length
-    sent += bytes.length
-    const more = sink.write(bytes)
-    source.served(bytes.length)
-    if (rest === 0 || sink.gone) break
-    if (!more && !(await sink.drained(LET_GO_AFTER))) break
+  } finally {
+    if (loan) for (; next < segments.length; next++) loan.release(next)
   }
   return sent
+}
+
+function releaseOf(loan: Loan, segment: number): () => void {
+  return () => loan.release(segment)
 }
 
 /** Follows a fill until the range, the fill or the client ends, or the reader falls behind what the fill keeps. */

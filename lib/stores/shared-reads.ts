@@ -4,19 +4,19 @@
  */
 export interface SharedReads {
   /**
-   * The read of this entry that is under way.
+   * Joins the read of this entry that is under way.
    * @param entry names the entry among those of its key
    */
-  find<T>(key: string, entry: string): Promise<T | undefined> | undefined
+  join<T>(key: string, entry: string): Promise<T | undefined> | undefined
   /**
    * Lets others join a read, until it ends or is overtaken.
-   * @param promote called with what was found, unless the entry was put or dropped meanwhile
+   * @param settle called with what was found; its result is what all get
    */
   share<T>(
     key: string,
     entry: string,
     read: Promise<T | undefined>,
-    promote: (found: T) => void,
+    settle: (found: T, ended: EndedRead) => T,
   ): Promise<T | undefined>
   /** The entry has another state now than reads under way will find. */
   overtake(key: string, entry: string): void
@@ -25,8 +25,21 @@ export interface SharedReads {
   overtakeAll(): void
 }
 
+/** How a shared read has ended. */
+export interface EndedRead {
+  /** Somebody else gets its result too. */
+  readonly joined: boolean
+  /** The entry was put or dropped meanwhile. */
+  readonly overtaken: boolean
+}
+
+interface Read {
+  result: Promise<unknown>
+  joined: boolean
+}
+
 export function createSharedReads(): SharedReads {
-  const byKey = new Map<string, Map<string, Promise<unknown>>>()
+  const byKey = new Map<string, Map<string, Read>>()
 
   function forget(key: string, entry: string): void {
     const reads = byKey.get(key)
@@ -34,20 +47,29 @@ export function createSharedReads(): SharedReads {
   }
 
   return {
-    find: <T>(key: string, entry: string) => byKey.get(key)?.get(entry) as Promise<T | undefined> | undefined,
+    join<T>(key: string, entry: string) {
+      const read = byKey.get(key)?.get(entry)
+      if (read === undefined) return undefined
+      read.joined = true
+      return read.result as Promise<T | undefined>
+    },
 
-    share<T>(key: string, entry: string, read: Promise<T | undefined>, promote: (found: T) => void) {
-      const shared = read.then((found) => {
-        if (byKey.get(key)?.get(entry) === shared) {
-          forget(key, entry)
-          if (found !== undefined) promote(found)
-        }
-        return found
+    share<T>(
+      key: string,
+      entry: string,
+      read: Promise<T | undefined>,
+      settle: (found: T, ended: EndedRead) => T,
+    ) {
+      const result = read.then((found) => {
+        const overtaken = byKey.get(key)?.get(entry) !== shared
+        if (!overtaken) forget(key, entry)
+        return found === undefined ? undefined : settle(found, { joined: shared.joined, overtaken })
       })
+      const shared: Read = { result, joined: false }
       const reads = byKey.get(key)
       if (reads === undefined) byKey.set(key, new Map([[entry, shared]]))
       else reads.set(entry, shared)
-      return shared
+      return result
     },
 
     overtake: forget,

@@ -1,9 +1,10 @@
 import type { Head } from '../semantics/types.ts'
 import { compactSlice } from './footprint.ts'
+import { ownSlice } from './loan.ts'
 import type { MemoryStore } from './memory.ts'
-import { createSharedReads } from './shared-reads.ts'
+import { createSharedReads, type EndedRead } from './shared-reads.ts'
 import { sumStats } from './stats.ts'
-import type { Slice, SliceAbout, SliceStore } from './store.ts'
+import type { Sequence, Slice, SliceAbout, SlicePart, SliceStore } from './store.ts'
 
 export interface TieredStoreOptions {
   l1?: MemoryStore
@@ -25,19 +26,31 @@ export interface TieredStore extends SliceStore {
 
   /** Asks L2 and brings what it has into L1. Concurrent reads of one entry are one read. */
   l2Heads(key: string): readonly Head[] | undefined | Promise<readonly Head[] | undefined>
-  /** @param objectBytes length of the whole representation where it is known */
+  /**
+   * @param objectBytes length of the whole representation where it is known
+   * @param part all that is needed; heeded where the slice is not kept in L1 and L2 reads parts
+   */
   l2Slice(
     key: string,
     generation: number,
     index: number,
     objectBytes?: number,
+    part?: SlicePart,
   ): Slice | undefined | Promise<Slice | undefined>
+  /** The same for slices that one response reads in order, up to `last`. */
+  l2Sequence(key: string, generation: number, last: number, objectBytes?: number): Sequence
 
   /** True when one tier took it. */
   putSlice(key: string, generation: number, index: number, slice: Slice, about?: SliceAbout): boolean
 
   /** The sums of both tiers' figures: an entry in both counts twice. */
   stats(): ReturnType<SliceStore['stats']>
+}
+
+interface SliceName {
+  key: string
+  generation: number
+  index: number
 }
 
 const HEADS = 'heads'
@@ -57,32 +70,64 @@ export function createTieredStore({ l1, l2, l1MaxObjectBytes }: TieredStoreOptio
       key,
       HEADS,
       () => l2.getHeads(key),
-      (heads) => l1?.putHeads(key, heads),
+      (heads, { overtaken }) => {
+        if (!overtaken) l1?.putHeads(key, heads)
+        return heads
+      },
     )
   }
 
-  function l2Slice(key: string, generation: number, index: number, objectBytes?: number) {
+  function l2Slice(key: string, generation: number, index: number, objectBytes?: number, part?: SlicePart) {
     if (l2 === undefined) return undefined
-    return throughL2(
-      key,
-      `${generation}.${index}`,
-      () => l2.getSlice(key, generation, index),
-      (slice) => belongsInL1(objectBytes) && l1?.putSlice(key, generation, index, slice),
-    )
+    const read = (wanted?: SlicePart) => l2.getSlice(key, generation, index, wanted)
+    return readSlice(l2, { key, generation, index }, objectBytes, part, read)
+  }
+
+  function l2Sequence(key: string, generation: number, last: number, objectBytes?: number): Sequence {
+    const sequence = l2?.openSequence?.(key, generation, last)
+    return {
+      get(index, part) {
+        if (l2 === undefined || sequence === undefined) {
+          return l2Slice(key, generation, index, objectBytes, part)
+        }
+        const read = (wanted?: SlicePart) => sequence.get(index, wanted)
+        return readSlice(l2, { key, generation, index }, objectBytes, part, read)
+      },
+      close: () => sequence?.close(),
+    }
+  }
+
+  function readSlice(
+    from: SliceStore,
+    { key, generation, index }: SliceName,
+    objectBytes: number | undefined,
+    part: SlicePart | undefined,
+    read: (part?: SlicePart) => Slice | undefined | Promise<Slice | undefined>,
+  ): Slice | undefined | Promise<Slice | undefined> {
+    const isKept = l1 !== undefined && belongsInL1(objectBytes)
+    // Of no use to anybody else: neither shared nor kept.
+    if (part !== undefined && from.readsParts === true && !isKept) return read(part)
+    return throughL2(key, `${generation}.${index}`, read, (slice, { joined, overtaken }) => {
+      // What was read ahead may be older than a drop that no read under way was told of.
+      const promoted = isKept && !overtaken && from.hasSlice(key, generation, index)
+      // Lent memory has one owner: where there are several, all get the same copy.
+      const own = joined || promoted ? ownSlice(slice) : slice
+      if (promoted) l1.putSlice(key, generation, index, own)
+      return own
+    })
   }
 
   function throughL2<T>(
     key: string,
     entry: string,
     get: () => T | undefined | Promise<T | undefined>,
-    promote: (found: T) => void,
+    settle: (found: T, ended: EndedRead) => T,
   ): T | undefined | Promise<T | undefined> {
-    const underWay = reads.find<T>(key, entry)
-    if (underWay !== undefined) return underWay
+    const joined = reads.join<T>(key, entry)
+    if (joined !== undefined) return joined
     const found = get()
-    if (found instanceof Promise) return reads.share(key, entry, found, promote)
-    if (found !== undefined) promote(found)
-    return found
+    if (found instanceof Promise) return reads.share(key, entry, found, settle)
+    return found === undefined ? undefined : settle(found, { joined: false, overtaken: false })
   }
 
   return {
@@ -94,6 +139,7 @@ export function createTieredStore({ l1, l2, l1MaxObjectBytes }: TieredStoreOptio
     l1Slice: (key, generation, index) => l1?.getSlice(key, generation, index),
     l2Heads,
     l2Slice,
+    l2Sequence,
 
     getHeads: (key) => l1?.getHeads(key) ?? l2Heads(key),
 

@@ -65,7 +65,9 @@ function testSource(
     sliceSize,
     length: file.length,
     fromMemory: (index) => (places[index] === 'memory' ? sliceAt(index) : undefined),
-    fromDisk(index) {
+    letGo() {},
+    fromDisk(offset) {
+      const index = sliceIndex(offset, sliceSize)
       if (places[index] === 'disk') return sliceAt(index)
       return places[index] === 'slow disk' ? turn().then(() => sliceAt(index)) : undefined
     },
@@ -182,6 +184,7 @@ t.test('of a representation of unknown length everything is sent, to its end', a
     length: null,
     fromMemory: () => undefined,
     fromDisk: () => undefined,
+    letGo() {},
     fillAt: () => Promise.reject(new Error('not needed')),
     afterFailure: (error) => Promise.reject(error),
     served() {},

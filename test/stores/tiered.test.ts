@@ -19,7 +19,7 @@ function slowStore() {
     ...store,
     name: 'l2',
     getHeads: (key) => later(store.getHeads(key)),
-    getSlice: (...name) => later(store.getSlice(...name)),
+    getSlice: (key, generation, index) => later(store.getSlice(key, generation, index)),
   }
   return { slow, reads: () => reads, answer }
 }
