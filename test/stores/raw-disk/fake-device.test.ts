@@ -1,7 +1,9 @@
 import t from 'tap'
+import { createArena } from '../../../lib/stores/raw-disk/memory.ts'
 import { createFakeDevice, type FakeDevice } from './fake-device.ts'
 
-const memory = Buffer.from(new WebAssembly.Memory({ initial: 4, maximum: 4 }).buffer)
+const slab = createArena(256 * 1024).slab(256 * 1024)
+const memory = slab.take(slab.bytes)!
 const size = 1024 * 1024
 
 /** Aligned memory, `number` of its kind, filled with one byte. */
