@@ -58,12 +58,12 @@ const example: EntryToWrite = {
   flags: 4,
   segments: [Buffer.from('abc'), Buffer.from('de')],
 }
-/** Three pieces, so that they can be told apart. */
+/** Three pieces, each with other bytes. */
 const large: EntryToWrite = {
   ...example,
   length: 2 * PIECE + 10,
   stored: 2 * PIECE + 10,
-  segments: sliceOf(1, 2 * PIECE + 10).segments,
+  segments: [0, 1, 2].map((piece) => Buffer.alloc(piece === 2 ? 10 : PIECE, piece + 1)),
 }
 
 function encode(entry: EntryToWrite, before = 0xdb): Buffer {
