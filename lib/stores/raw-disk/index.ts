@@ -72,6 +72,8 @@ export interface RawIndexOptions {
   capacity: number
   regions: number
   blocksPerRegion: number
+  /** Entries that will soon be added, as in recovery: their hash tables are made for so many at once. */
+  expected?: number
   /** Of the hash tables; a power of two. Default by capacity. */
   shards?: number
 }
@@ -91,16 +93,17 @@ const REGION_PREVIOUS = 10
 const WORDS = 11
 
 /**
- * An empty index. At a million entries it takes 52 to 60 bytes an entry, depending on how many objects they are of:
+ * An empty index. At a million entries it takes 52 to 61 bytes an entry, depending on how many objects they are of:
  * see bench/stores/index-memory.ts.
  */
-export function createIndex({ capacity, regions, blocksPerRegion, shards }: RawIndexOptions): RawIndex {
+export function createIndex(o: RawIndexOptions): RawIndex {
+  const { capacity, regions, blocksPerRegion, shards, expected = 0 } = o
   if (capacity > MAX_CAPACITY) throw new RangeError(`an index has at most ${MAX_CAPACITY} entries`)
   const records = createRecords(WORDS, REGION_PREVIOUS)
   const { get, set } = records
-  const byName = createIdTable({ capacity, shards, hashOf: nameHashOf })
+  const byName = createIdTable({ capacity, shards, expected, hashOf: nameHashOf })
   // Of each object its first entry; the others are in that one's chain, so what an object has is found without looking at others.
-  const byObject = createIdTable({ capacity, shards, hashOf: objectHashOf })
+  const byObject = createIdTable({ capacity, shards, expected: expected / 2, hashOf: objectHashOf })
   const objectChains = createChains(records, OBJECT_NEXT, OBJECT_PREVIOUS)
   const regionChains = createChains(records, REGION_NEXT, REGION_PREVIOUS)
   const firstOfRegion = new Int32Array(regions).fill(NONE)
