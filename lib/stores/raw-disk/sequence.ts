@@ -10,9 +10,9 @@ import type { Sequence, Slice, SlicePart } from '../store.ts'
 const MOST_AHEAD = 4
 
 export interface ReadAheadOptions {
-  /** Most bytes of memory that all slices read ahead may take together; less than one slice: nothing is read ahead. */
+  /** Most bytes that all slices read ahead may have together; less than one slice: nothing is read ahead. */
   maxBytes: number
-  /** What one slice may take, in bytes. */
+  /** Bytes that a slice is taken for where a response has not read a whole one yet. */
   sliceBytes: number
 }
 
@@ -47,25 +47,30 @@ interface Ahead {
   found: { slice: Slice | undefined } | undefined
   /** What the read comes to; undefined when it was there at once. */
   arrival: Promise<Slice | undefined> | undefined
+  /** Reserved for it. */
+  bytes: number
   /** Nobody waits for it any more. */
   dropped: boolean
 }
 
 export function createReadAhead({ maxBytes, sliceBytes }: ReadAheadOptions): ReadAhead {
   const figures: ReadAheadFigures = { slices: 0, used: 0, wasted: 0, bytes: 0 }
-  const hasRoom = () => figures.bytes + sliceBytes <= maxBytes
+  const hasRoom = (bytes: number) => figures.bytes + bytes <= maxBytes
 
-  function begin(read: SequenceOptions['read'], index: number): Ahead {
+  function begin(read: SequenceOptions['read'], index: number, bytes: number): Ahead {
     figures.slices++
-    figures.bytes += sliceBytes
+    figures.bytes += bytes
+    const ahead: Ahead = { found: undefined, arrival: undefined, bytes, dropped: false }
     const reading = read(index)
-    if (!(reading instanceof Promise))
-      return { found: { slice: reading }, arrival: undefined, dropped: false }
-    const ahead: Ahead = { found: undefined, arrival: reading, dropped: false }
-    reading.then((slice) => {
-      ahead.found = { slice }
-      if (ahead.dropped) giveBack(slice)
-    })
+    if (reading instanceof Promise) {
+      ahead.arrival = reading
+      reading.then((slice) => {
+        ahead.found = { slice }
+        if (ahead.dropped) giveBack(ahead, slice)
+      })
+    } else {
+      ahead.found = { slice: reading }
+    }
     return ahead
   }
 
@@ -73,18 +78,18 @@ export function createReadAhead({ maxBytes, sliceBytes }: ReadAheadOptions): Rea
     figures.wasted++
     ahead.dropped = true
     // The memory of a read that is under way is in use until it ends.
-    if (ahead.found) giveBack(ahead.found.slice)
+    if (ahead.found) giveBack(ahead, ahead.found.slice)
   }
 
-  function giveBack(slice: Slice | undefined): void {
-    figures.bytes -= sliceBytes
+  function giveBack({ bytes }: Ahead, slice: Slice | undefined): void {
+    figures.bytes -= bytes
     slice?.loan?.releaseAll()
   }
 
   /** From here on it is the reader's. */
   function handOver(ahead: Ahead): Slice | undefined | Promise<Slice | undefined> {
     figures.used++
-    figures.bytes -= sliceBytes
+    figures.bytes -= ahead.bytes
     return ahead.found ? ahead.found.slice : ahead.arrival
   }
 
@@ -93,7 +98,12 @@ export function createReadAhead({ maxBytes, sliceBytes }: ReadAheadOptions): Rea
     let previous = Number.NEGATIVE_INFINITY
     let run = 0 // slices asked for in a row
     let window = 1
+    let length = 0 // of the first slice that was read whole: the others have as much
     let closed = false
+
+    function learn(slice: Slice | undefined): void {
+      if (slice !== undefined && slice.from === undefined) length = slice.length
+    }
 
     function dropBefore(index: number): void {
       for (const [at, ahead] of held) {
@@ -119,11 +129,12 @@ export function createReadAhead({ maxBytes, sliceBytes }: ReadAheadOptions): Rea
 
     function extend(from: number): void {
       const to = Math.min(from + window, last)
+      const bytes = length || sliceBytes
       for (let index = from + 1; index <= to; index++) {
         if (held.has(index)) continue
         // Behind a hole comes a transfer of the origin: when that has ended is not known.
-        if (!has(index) || !hasRoom()) return
-        held.set(index, begin(read, index))
+        if (!has(index) || !hasRoom(bytes)) return
+        held.set(index, begin(read, index, bytes))
       }
     }
 
@@ -134,7 +145,11 @@ export function createReadAhead({ maxBytes, sliceBytes }: ReadAheadOptions): Rea
         const ahead = held.get(index)
         held.delete(index)
         const slice = ahead ? handOver(ahead) : read(index, part)
-        if (ahead && window < MOST_AHEAD && hasRoom()) window++
+        if (ahead && window < MOST_AHEAD && hasRoom(ahead.bytes)) window++
+        if (length === 0) {
+          if (slice instanceof Promise) slice.then(learn)
+          else learn(slice)
+        }
         if (run >= 2) extend(index)
         return slice
       },
