@@ -194,7 +194,7 @@ export function createPurgeLog(o: PurgeLogOptions): PurgeLog {
 export interface FoundPurges {
   /** In any order. */
   records: PurgeRecord[]
-  /** The last block that one of them is in; null when there are none. */
+  /** The last block that one of them is in, in the half with the newest one; null when there are none. */
   after: PurgePlace | null
   /** Records of ours that cannot be read any more: nobody knows what they purged. */
   damaged: number
@@ -213,7 +213,9 @@ export async function readPurges(o: {
 }): Promise<FoundPurges> {
   const { device, geometry, salt, memory, since } = o
   const found: FoundPurges = { records: [], after: null, damaged: 0 }
-  let newest = -1
+  const newest = [-1, -1]
+  /** The last block with one that matters, by half: not always that of the newest, what failed is appended again. */
+  const last = [-1, -1]
 
   function take(bytes: Buffer, half: 0 | 1, start: number): void {
     for (let at = 0; at < bytes.length; at += PURGE_RECORD_BYTES) {
@@ -221,9 +223,8 @@ export async function readPurges(o: {
       if (record === 'damaged') found.damaged++
       if (record === undefined || record === 'damaged' || record.sequence <= since) continue
       found.records.push(record)
-      if (record.sequence < newest) continue
-      newest = record.sequence
-      found.after = { half, block: Math.floor((start + at) / BLOCK) }
+      newest[half] = Math.max(newest[half], record.sequence)
+      last[half] = Math.floor((start + at) / BLOCK)
     }
   }
 
@@ -240,5 +241,7 @@ export async function readPurges(o: {
   } finally {
     memory.give(bytes)
   }
+  const half = newest[1] > newest[0] ? 1 : 0
+  if (found.records.length > 0) found.after = { half, block: last[half] }
   return found
 }
