@@ -30,3 +30,8 @@ export function percentile(samples: number[], share: number): number {
 export function figure(value: number): string {
   return Math.abs(value) < 10 ? value.toFixed(3) : value.toFixed(1)
 }
+
+/** A line that says what was promised, what was measured, and whether that is enough. */
+export function claim(bench: Bench, what: string, measured: string, target: string, isMet: boolean): void {
+  bench.line(`- ${what}: **${measured}**, claimed ${target}: ${isMet ? 'met' : 'not met'}`)
+}
