@@ -130,8 +130,10 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
       await write(clean)
       count.runs++
       return true
-    } catch {
-      return false // counted as an error of the device; the checkpoint before is still there
+    } catch (error) {
+      // Counted as an error of the device. The checkpoint before is still there, but the purge log has no more room.
+      purgeLog.giveUp(error as Error)
+      return false
     } finally {
       count.seconds += (performance.now() - started) / 1000
     }

@@ -93,6 +93,7 @@ export function createEntries(options: EntriesOptions): Entries {
   let state: 'recovering' | 'open' | 'closed' = 'recovering'
   /** What was dropped while recovery could still find it. */
   const droppedEarly: { name: ObjectName; headsOnly: boolean }[] = []
+  let clearedEarly = false
 
   function find(key: string, generation: number, index: number): number {
     const { low, high } = objectName(key)
@@ -318,6 +319,7 @@ export function createEntries(options: EntriesOptions): Entries {
     counts,
 
     opened() {
+      if (clearedEarly) catalog.clear()
       for (const { name, headsOnly } of droppedEarly.splice(0)) {
         for (const id of catalog.index.ofObject(name.low, name.high)) {
           if (!headsOnly || catalog.index.generation(id) === HEADS_NAME) catalog.remove(id)
@@ -381,6 +383,7 @@ export function createEntries(options: EntriesOptions): Entries {
       for (const entry of waiting) pending.cancel(entry)
       const removed = waiting.length + catalog.clear()
       counts.removes += removed
+      clearedEarly = state === 'recovering'
       await purges.add({ kind: 'all', objectLow: 0, objectHigh: 0, sequence: nextSequence() })
       return removed
     },

@@ -177,8 +177,11 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
     if (running !== undefined || closed || regions.cleanCount() >= reserve) return
     running = run().finally(() => {
       running = undefined
-      // Nothing can be made clean: who waits for a region waits in vain, unless one is only busy.
-      if (regions.cleanCount() < 2 && !regions.pins.some((pins) => pins > 0)) writer.giveUp()
+      if (regions.cleanCount() >= 2 || closed) return
+      // Nothing can be made clean now: who waits for a region waits in vain, unless one is only busy.
+      const busy = regions.pins.findIndex((pins) => pins > 0)
+      if (busy === -1) writer.giveUp()
+      else void regions.idle(busy).then(wake)
     })
   }
 

@@ -175,13 +175,18 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
   const sliceBytes = Math.min(maxEntryBytes, regionSize / 4)
   const readAhead = createReadAhead({ maxBytes: prefetch ? readBytes * AHEAD_SHARE : 0, sliceBytes })
 
-  let checkpointedAt = sequence
+  let checkpointed = 0
   let selfTestFailures = 0
   let closing = false
 
   async function checkpoint(): Promise<boolean> {
-    checkpointedAt = sequence
+    checkpointed = changes()
     return checkpoints.run(false)
+  }
+
+  function changes(): number {
+    const { stores, removes } = entries.counts
+    return stores + removes + purges.records + reclaim.runs
   }
 
   async function recoverAll(): Promise<void> {
@@ -213,7 +218,7 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
   const recovered = recoverAll()
   const timers = [
     setInterval(() => {
-      if (sequence - checkpointedAt > 1) void checkpoint()
+      if (changes() !== checkpointed) void checkpoint()
     }, checkpointMs).unref(),
   ]
   if (selfTestMs > 0) timers.push(setInterval(testSelf, selfTestMs).unref())

@@ -180,9 +180,13 @@ export function createWriter(options: WriterOptions): Writer {
       const blocks = blocksOf(entry)
       const isFirst = batch.placed.length === 0
       if (!fits(at, blocks, batch.placed.length + 1)) break
-      if (!isFirst && (at - start + blocks) * blockSize > BATCH) break
+      if ((at - start + blocks) * blockSize > (isFirst ? most : BATCH)) break
       pack(shift(), batch, buffer.subarray((at - start) * blockSize), at, blocks)
       at += blocks
+    }
+    if (batch.placed.length === 0) {
+      memory.give(buffer)
+      return true
     }
     const end = roundUp(at, alignBlocks)
     const length = (end - start) * blockSize
