@@ -9,7 +9,8 @@ const LEAST_SLOTS = 16
 const SPREAD = 1.1
 /** Growing a shard of this many entries takes well under a millisecond. */
 const SHARD_ENTRIES = 2048
-const MAX_SHARDS = 4096
+/** More would cost a small cache on a large disk more than its entries do; with 64 million entries growing one takes some ms. */
+const MAX_SHARDS = 1024
 
 /**
  * A hash table from 32-bit hashes to ids. It keeps nothing but the ids: what they stand for is compared by the
