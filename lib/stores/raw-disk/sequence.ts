@@ -127,14 +127,16 @@ export function createReadAhead({ maxBytes, sliceBytes }: ReadAheadOptions): Rea
       dropBefore(index)
     }
 
-    function extend(from: number): void {
-      const to = Math.min(from + window, last)
+    /** @param wanted slices ahead; the window grows to that where there is room */
+    function extend(from: number, wanted: number): void {
+      const to = Math.min(from + wanted, last)
       const bytes = length || sliceBytes
       for (let index = from + 1; index <= to; index++) {
         if (held.has(index)) continue
         // Behind a hole comes a transfer of the origin: when that has ended is not known.
         if (!has(index) || !hasRoom(bytes)) return
         held.set(index, begin(read, index, bytes))
+        window = Math.max(window, index - from)
       }
     }
 
@@ -145,12 +147,11 @@ export function createReadAhead({ maxBytes, sliceBytes }: ReadAheadOptions): Rea
         const ahead = held.get(index)
         held.delete(index)
         const slice = ahead ? handOver(ahead) : read(index, part)
-        if (ahead && window < MOST_AHEAD && hasRoom(ahead.bytes)) window++
         if (length === 0) {
           if (slice instanceof Promise) slice.then(learn)
           else learn(slice)
         }
-        if (run >= 2) extend(index)
+        if (run >= 2) extend(index, ahead ? Math.min(window + 1, MOST_AHEAD) : window)
         return slice
       },
 
