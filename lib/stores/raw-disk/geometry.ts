@@ -41,8 +41,9 @@ const MIB = 1024 * KIB
 const SECTOR = 4096
 
 /** Both are read before anything of the device is known, so they are at the same places on every device. */
-const SUPERBLOCKS = [0, 64 * KIB] as const
-const FRONT_BYTES = 128 * KIB
+export const SUPERBLOCKS = [0, 64 * KIB] as const
+/** With the zeros around the superblocks. */
+export const FRONT_BYTES = 128 * KIB
 
 const REGION_BYTES = 16 * MIB
 const SLICES_PER_REGION = 4

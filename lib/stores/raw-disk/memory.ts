@@ -160,3 +160,8 @@ function createSlab(memory: ArrayBuffer, offset: number, bytes: number, poison: 
     },
   }
 }
+
+/** Memory of its own, freed with the Buffer: for what is done once. @param bytes whole pages */
+export function pageAligned(bytes: number): Buffer {
+  return createArena(bytes).slab(bytes).take(bytes)!
+}
