@@ -36,7 +36,7 @@ export interface PurgeLog {
   turn(): { release(): void }
   /** How much of the present half is filled, from 0 to 1. */
   readonly fillShare: number
-  /** Rejects what waits, for room or for its turn: no checkpoint will come. */
+  /** Rejects what waits, for room or for its turn: the checkpoint failed. What has to wait later is told again. */
   giveUp(error: Error): void
   /** Resolves when no append is pending. */
   flush(): Promise<void>
@@ -51,7 +51,7 @@ export interface PurgeLogOptions {
   memory: Slab
   /** The last block with records that still matter (see `readPurges`); null when none does. */
   after: PurgePlace | null
-  /** A half is full, time for a checkpoint: called at each change of halves, and once when appends have to wait. */
+  /** A half is full, time for a checkpoint: called at each change of halves, and when appends begin to wait. */
   onFull(): void
 }
 
@@ -144,6 +144,7 @@ export function createPurgeLog(o: PurgeLogOptions): PurgeLog {
 
   function giveUp(error: Error): void {
     for (const { reject } of waiting.splice(0)) reject(error)
+    isTold = false
     if (!working) rest()
   }
 
@@ -168,7 +169,6 @@ export function createPurgeLog(o: PurgeLogOptions): PurgeLog {
         release() {
           if (held !== hold) return
           held = null
-          isTold = false
           work()
         },
       }

@@ -27,6 +27,7 @@ t.test(
     t.notOk(isSealed(record, 0x41424345, 40, 7))
     t.notOk(isSealed(record, 0x41424344, 41, 7))
     t.notOk(isSealed(record, 0x41424344, 40, 8))
+    t.notOk(isSealed(record.subarray(0, 40), 0x41424344, 41, 7))
     t.notOk(isSealed(record.subarray(0, 39), 0x41424344, 40, 7))
     t.notOk(isSealed(record.subarray(0, 3), 0x41424344, 40, 7))
     eachBitFlipped(record, 0, 40, (flipped) => {
