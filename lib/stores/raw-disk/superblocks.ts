@@ -6,7 +6,10 @@ import type { Slab } from './memory.ts'
 /** The superblock as it is on the device. */
 export interface Superblocks {
   readonly current: Superblock
-  /** Writes the next one over the older of the two copies, and makes it durable. One after another. */
+  /**
+   * Writes both copies, one after the other, each made durable: at any moment one of them is whole, and when it resolves
+   * either one will do if the other is damaged later. Calls take turns.
+   */
   write(changes: Partial<Superblock>): Promise<void>
 }
 
@@ -24,8 +27,10 @@ export function createSuperblocks(
     const buffer = memory.take(SUPERBLOCK_BYTES) ?? (await memory.wait(SUPERBLOCK_BYTES))
     try {
       encodeSuperblock(next).copy(buffer)
-      await device.write(buffer.subarray(0, SUPERBLOCK_BYTES), geometry.superblocks[next.serial % 2])
-      await device.sync()
+      for (const position of geometry.superblocks) {
+        await device.write(buffer.subarray(0, SUPERBLOCK_BYTES), position)
+        await device.sync()
+      }
       current = next
     } finally {
       memory.give(buffer)
