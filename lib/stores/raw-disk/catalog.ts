@@ -1,8 +1,9 @@
 import type { EntryRecord } from './format/footer.ts'
 import type { Geometry } from './geometry.ts'
 import { createIndex, HEADS_NAME, type RawIndex } from './index.ts'
+import type { Outgoing } from './outgoing.ts'
 import type { Regions } from './regions.ts'
-import type { Outgoing, Writer } from './writer.ts'
+import type { Writer } from './writer.ts'
 
 /** The index and the count of live blocks, which change together. */
 export interface Catalog {

@@ -12,6 +12,7 @@ import type { RawDiskFigures } from './figures.ts'
 import { saltOf } from './format/crc.ts'
 import { footerLength } from './format/footer.ts'
 import type { Superblock } from './format/superblock.ts'
+import { gatherFigures } from './gather-figures.ts'
 import type { Geometry } from './geometry.ts'
 import { createGuard } from './guard.ts'
 import { createArena } from './memory.ts'
@@ -80,7 +81,7 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
   const { geometry, superblock, log, zeroCopy = true, prefetch = true, compression = true } = options
   const { queueBytes = 32 * MIB, readBytes = 64 * MIB, checkpointMs = 600_000, retryMs = 60_000 } = options
   const { poison = false, selfTestMs = 0, secondHitAdmission = false } = options
-  const { align, blockSize, blocksPerRegion, regionSize } = geometry
+  const { align, blockSize, regionSize } = geometry
   const salt = saltOf(superblock.uuid)
   const maxEntryBytes = regionSize - align - Math.ceil(footerLength(1) / align) * align
 
@@ -232,60 +233,6 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
     return wrong
   }
 
-  function figures(): RawDiskFigures {
-    const blocks = regions.blocks()
-    const packed = compressor?.figures()
-    const ahead = readAhead.figures()
-    const { counts } = entries
-    return {
-      direct: guard.direct,
-      offline: guard.offline,
-      recovering: !isOpen,
-      blockSize,
-      totalBlocks: regions.count * blocksPerRegion,
-      liveBlocks: blocks.live,
-      deadBlocks: blocks.dead,
-      cleanBlocks: blocks.clean,
-      openBlocks: blocks.open,
-      regions: regions.count,
-      cleanRegions: regions.cleanCount(),
-      entries: catalog.index.count,
-      indexBytes: catalog.index.bytes(),
-      paddingBytes: writer.paddingBytes,
-      lookups: counts.lookups,
-      hits: counts.hits,
-      stores: counts.stores,
-      removes: counts.removes,
-      deviceBytesRead: guard.bytesRead,
-      deviceBytesWritten: guard.bytesWritten,
-      readErrors: guard.readErrors,
-      writeErrors: guard.writeErrors,
-      corrupt: counts.corrupt,
-      reclaimRuns: reclaim.runs,
-      reclaimedBytes: reclaim.bytes,
-      carriedEntries: reclaim.carriedEntries,
-      carriedBytes: reclaim.carriedBytes,
-      evictedEntries: reclaim.evictedEntries,
-      expiredEntries: catalog.expiredEntries,
-      zeroCopyBytes: reads.zeroCopyBytes,
-      copiedBytes: reads.copiedBytes,
-      partReads: reads.partReads,
-      lentBytes: lent.usedBytes(),
-      compressedSlices: packed?.slices ?? 0,
-      compressionBytesIn: packed?.bytesIn ?? 0,
-      compressionBytesOut: packed?.bytesOut ?? 0,
-      incompressibleSlices: packed?.incompressible ?? 0,
-      prefetchedSlices: ahead.slices,
-      prefetchUsed: ahead.used,
-      prefetchWasted: ahead.wasted,
-      admissionRefused: counts.admissionRefused,
-      checkpoints: checkpoints.runs,
-      checkpointSeconds: checkpoints.seconds,
-      purgeRecords: purges.records,
-      selfTestFailures,
-    }
-  }
-
   let isOpen = false
   void recovered.then(() => (isOpen = true))
 
@@ -337,7 +284,24 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
       }
     },
 
-    figures,
+    figures: () =>
+      gatherFigures(
+        {
+          guard,
+          regions,
+          catalog,
+          entries,
+          writer,
+          reads,
+          lent,
+          reclaim,
+          compressor,
+          readAhead,
+          checkpoints,
+          purges,
+        },
+        { blockSize, recovering: !isOpen, selfTestFailures },
+      ),
     selfTest: testSelf,
     checkpoint,
     reclaimed: () => reclaim.rest(),

@@ -1,38 +1,11 @@
 import type { Device } from './device.ts'
-import { type EntryName, entryLength, writeEntry } from './format/entry.ts'
+import { entryLength, writeEntry } from './format/entry.ts'
 import { encodeFooter, type FooterRecord, footerLength } from './format/footer.ts'
 import { encodeRegionHeader } from './format/region.ts'
 import type { Geometry } from './geometry.ts'
 import { PAGE, type Slab } from './memory.ts'
+import { createOutgoingQueue, type Outgoing } from './outgoing.ts'
 import type { Regions } from './regions.ts'
-
-/** An entry on its way to the device. */
-export interface Outgoing {
-  readonly name: EntryName
-  /** Bytes of the key as UTF-8. */
-  readonly keyBytes: number
-  /** Its name in the index. */
-  readonly low: number
-  readonly high: number
-  readonly generation: number
-  readonly index: number
-  /** The payload as it is stored, and its bytes. */
-  readonly segments: readonly Buffer[]
-  readonly stored: number
-  /** Bytes of the payload before it was compressed. */
-  readonly length: number
-  readonly codec: 'none' | 'zstd'
-  /** Seconds since the epoch; 0 = never. */
-  readonly expires: number
-  readonly flags: number
-  /** Turned true by whoever does not want it any more: what is not yet written then never is. */
-  gone: boolean
-  /**
-   * Called once: with the place on the device, whose blocks count as live from then on, or with -1 when it was not
-   * written. Who does not want it any more takes the blocks back.
-   */
-  settled(block: number, blocks: number): void
-}
 
 /** The one stream of writes into the open region. */
 export interface Writer {
@@ -88,9 +61,7 @@ export function createWriter(options: WriterOptions): Writer {
   const { device, geometry, regions, memory, salt, nextSequence } = options
   const { blockSize, blocksPerRegion, align, dataOffset, regionSize } = geometry
   const alignBlocks = align / blockSize
-  const carried: Outgoing[] = []
-  let waiting: Outgoing[] = []
-  let waitingFrom = 0
+  const queue = createOutgoingQueue()
   const batches = new Set<Batch>()
   const flushed: (() => void)[] = []
   let open = -1
@@ -98,31 +69,17 @@ export function createWriter(options: WriterOptions): Writer {
   let writes = 0
   let padding = 0
 
-  function peek(): Outgoing | undefined {
-    return carried[0] ?? waiting[waitingFrom]
-  }
-
-  function shift(): Outgoing {
-    if (carried.length > 0) return carried.shift()!
-    const entry = waiting[waitingFrom++]
-    if (waitingFrom > 1024 && waitingFrom * 2 > waiting.length) {
-      waiting = waiting.slice(waitingFrom)
-      waitingFrom = 0
-    }
-    return entry
-  }
-
   function pump(): void {
     while (batches.size < BATCHES) {
-      const next = peek()
+      const next = queue.peek()
       if (next === undefined) break
       if (next.gone) {
-        shift().settled(-1, 0)
+        queue.shift().settled(-1, 0)
         continue
       }
-      if (open === -1 && !openRegion(carried.length > 0)) {
+      if (open === -1 && !openRegion(queue.isCarrying)) {
         // Reclaim waits for these, and nothing but reclaim makes room.
-        for (const entry of carried.splice(0)) entry.settled(-1, 0)
+        for (const entry of queue.takeCarried()) entry.settled(-1, 0)
         options.onNoRoom()
         break
       }
@@ -132,7 +89,7 @@ export function createWriter(options: WriterOptions): Writer {
       }
       if (!startBatch()) break
     }
-    if (peek() !== undefined || batches.size > 0 || writes > 0) return
+    if (queue.peek() !== undefined || batches.size > 0 || writes > 0) return
     for (const resolve of flushed.splice(0)) resolve()
   }
 
@@ -160,7 +117,7 @@ export function createWriter(options: WriterOptions): Writer {
   function startBatch(): boolean {
     const region = open
     const start = regions.used[region]
-    const first = peek()!
+    const first = queue.peek()!
     const most = Math.max(BATCH, roundUp(blocksOf(first) * blockSize, align)) + align
     const buffer = memory.take(most)
     if (buffer === undefined) return false
@@ -172,16 +129,16 @@ export function createWriter(options: WriterOptions): Writer {
       encodeRegionHeader(buffer, { region, generation: regions.generation[region], state: 'written' }, salt)
       at += alignBlocks
     }
-    for (let entry = peek(); entry !== undefined; entry = peek()) {
+    for (let entry = queue.peek(); entry !== undefined; entry = queue.peek()) {
       if (entry.gone) {
-        shift().settled(-1, 0)
+        queue.shift().settled(-1, 0)
         continue
       }
       const blocks = blocksOf(entry)
       const isFirst = batch.placed.length === 0
       if (!fits(at, blocks, batch.placed.length + 1)) break
       if ((at - start + blocks) * blockSize > (isFirst ? most : BATCH)) break
-      pack(shift(), batch, buffer.subarray((at - start) * blockSize), at, blocks)
+      pack(queue.shift(), batch, buffer.subarray((at - start) * blockSize), at, blocks)
       at += blocks
     }
     if (batch.placed.length === 0) {
@@ -281,11 +238,11 @@ export function createWriter(options: WriterOptions): Writer {
 
   return {
     put(entry) {
-      waiting.push(entry)
+      queue.put(entry)
       pump()
     },
     carry(entry) {
-      carried.push(entry)
+      queue.carry(entry)
       pump()
     },
     resume(region, earlier) {
@@ -297,7 +254,7 @@ export function createWriter(options: WriterOptions): Writer {
     },
     wake: pump,
     giveUp() {
-      for (let entry = peek(); entry !== undefined; entry = peek()) shift().settled(-1, 0)
+      for (const entry of queue.takeAll()) entry.settled(-1, 0)
       pump()
     },
     flush() {
