@@ -154,8 +154,8 @@ const NOT_DIRECT = ['EINVAL', 'EOPNOTSUPP', 'ENOTSUP']
 /** Some file systems refuse O_DIRECT only when it is used. An empty file is read without anybody looking. */
 async function probe({ fd }: OwnFile, isDisk: boolean): Promise<void> {
   const page = pageAligned(PAGE).fill(0)
-  if (isDisk || (await fileSize(fd)) > 0) await call((done) => fs.read(fd, page, 0, PAGE, 0, done))
-  else await call((done) => fs.write(fd, page, 0, PAGE, 0, done))
+  if (isDisk || (await fileSize(fd)) > 0) await call<number>((done) => fs.read(fd, page, 0, PAGE, 0, done))
+  else await call<number>((done) => fs.write(fd, page, 0, PAGE, 0, done))
 }
 
 async function orClose<T>(file: OwnFile, work: (file: OwnFile) => Promise<T>): Promise<T> {
