@@ -3,6 +3,7 @@ import t from 'tap'
 import {
   coveringRun,
   missingRuns,
+  neededPart,
   runBytes,
   sliceCount,
   sliceIndex,
@@ -73,4 +74,26 @@ t.test('missing runs are all that is missing, each as long as it can be, in orde
       return has.every((present, i) => missing.has(from + i) === !present)
     }),
   )
+})
+
+t.test('a part is needed of slices that are not small, when it is not more than half of one', async (t) => {
+  const S = 256 * 1024
+  const length = 3 * S + 200_000
+  const cases: [number, number, { from: number; to: number } | undefined][] = [
+    [0, length - 1, undefined],
+    [0, S / 2 - 1, { from: 0, to: S / 2 }],
+    [0, S / 2, undefined],
+    [S + 7, S + 7, { from: 7, to: 8 }],
+    [S + S / 2, length, { from: S / 2, to: S }],
+    [S + S / 2 - 1, length, undefined],
+    [3 * S, Number.POSITIVE_INFINITY, undefined],
+    [3 * S + 100_000, Number.POSITIVE_INFINITY, { from: 100_000, to: 200_000 }],
+  ]
+  for (const [offset, last, part] of cases) {
+    t.same(neededPart(offset, last, S, length), part, `${offset}-${last}`)
+  }
+  t.equal(neededPart(0, 0, 128 * 1024 - 1, length), undefined, 'a small slice')
+  t.same(neededPart(0, 0, 128 * 1024, length), { from: 0, to: 1 })
+  t.equal(neededPart(3 * S, 3 * S, S, 3 * S + 100_000), undefined, 'a small last slice')
+  t.same(neededPart(3 * S, 3 * S, S, null), { from: 0, to: 1 }, 'of unknown length')
 })
