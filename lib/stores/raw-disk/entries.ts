@@ -6,7 +6,7 @@ import { createGets, type Gets } from './gets.ts'
 import type { Guard } from './guard.ts'
 import { HEADS_NAME } from './index.ts'
 import { createKnown } from './known.ts'
-import { type ObjectName, objectName } from './names.ts'
+import { generationWord, type ObjectName, objectName } from './names.ts'
 import type { PendingEntries } from './pending.ts'
 import type { Purges } from './purges.ts'
 import { createPuts, type PutsOptions } from './puts.ts'
@@ -71,7 +71,7 @@ export function createEntries(options: EntriesOptions): Entries {
   }
   let state: 'recovering' | 'open' | 'closed' = 'recovering'
   /** What was dropped while recovery could still find it. */
-  const droppedEarly: { name: ObjectName; headsOnly: boolean }[] = []
+  const droppedEarly: { name: ObjectName; generation: number | undefined }[] = []
   let clearedEarly = false
 
   const isOnline = (): boolean => state === 'open' && !guard.offline
@@ -82,7 +82,7 @@ export function createEntries(options: EntriesOptions): Entries {
   function purge(kind: 'object' | 'heads' | 'all', { low, high }: ObjectName): Promise<void> {
     if (state === 'recovering') {
       if (kind === 'all') clearedEarly = true
-      else droppedEarly.push({ name: { low, high }, headsOnly: kind === 'heads' })
+      else droppedEarly.push({ name: { low, high }, generation: kind === 'heads' ? HEADS_NAME : undefined })
     }
     return purges.add({ kind, objectLow: low, objectHigh: high, sequence: nextSequence() })
   }
@@ -101,9 +101,9 @@ export function createEntries(options: EntriesOptions): Entries {
 
     opened() {
       if (clearedEarly) catalog.clear()
-      for (const { name, headsOnly } of droppedEarly.splice(0)) {
+      for (const { name, generation } of droppedEarly.splice(0)) {
         for (const id of catalog.index.ofObject(name.low, name.high)) {
-          if (!headsOnly || catalog.index.generation(id) === HEADS_NAME) catalog.remove(id)
+          if (generation === undefined || catalog.index.generation(id) === generation) catalog.remove(id)
         }
       }
       if (state === 'recovering') state = 'open'
@@ -134,6 +134,9 @@ export function createEntries(options: EntriesOptions): Entries {
 
     dropGeneration(key, generation) {
       counts.removes += known.forgetAll(key, generation)
+      if (state === 'recovering') {
+        droppedEarly.push({ name: objectName(key), generation: generationWord(generation) })
+      }
     },
 
     async drop(key) {

@@ -34,6 +34,8 @@ export interface Regions {
   unpin(region: number): void
   /** Resolves when no read or write of the region is under way. */
   idle(region: number): Promise<void>
+  /** The same for all regions. */
+  allIdle(): Promise<void>
   /** The four sums of which every block is in one. */
   blocks(): { live: number; dead: number; clean: number; open: number }
 }
@@ -51,6 +53,15 @@ export function createRegions({ regions: count, blocksPerRegion }: Geometry): Re
   function setState(region: number, to: number): void {
     cleanRegions += Number(to === CLEAN) - Number(state[region] === CLEAN)
     state[region] = to
+  }
+
+  function idle(region: number): Promise<void> {
+    if (pins[region] === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const resolves = waiting.get(region)
+      if (resolves === undefined) waiting.set(region, [resolve])
+      else resolves.push(resolve)
+    })
   }
 
   return {
@@ -108,13 +119,10 @@ export function createRegions({ regions: count, blocksPerRegion }: Geometry): Re
       for (const resolve of resolves ?? []) resolve()
     },
 
-    idle(region) {
-      if (pins[region] === 0) return Promise.resolve()
-      return new Promise((resolve) => {
-        const resolves = waiting.get(region)
-        if (resolves === undefined) waiting.set(region, [resolve])
-        else resolves.push(resolve)
-      })
+    idle,
+
+    async allIdle() {
+      for (let busy = pins.findIndex(Boolean); busy !== -1; busy = pins.findIndex(Boolean)) await idle(busy)
     },
 
     blocks() {

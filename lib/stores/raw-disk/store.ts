@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { StoreLog } from '../log.ts'
 import { emptyStats } from '../stats.ts'
 import type { SliceStore } from '../store.ts'
@@ -24,7 +25,7 @@ import { recover } from './recovery.ts'
 import { createRegions } from './regions.ts'
 import { selfTest } from './self-test.ts'
 import { createReadAhead } from './sequence.ts'
-import { createSuperblocks } from './superblocks.ts'
+import { createSuperblocks, probe } from './superblocks.ts'
 import { createWriter } from './writer.ts'
 
 export interface RawDiskStoreOptions {
@@ -69,6 +70,8 @@ export interface RawDiskStore extends SliceStore {
 
 /** Numbers that a life may use before it writes down where it is: after a crash the next one begins behind them. */
 const RESERVED = 2 ** 32
+/** What is known of the purges when their log cannot be read. */
+const UNKNOWN: FoundPurges = { records: [], after: null, damaged: 1 }
 /** Bytes that all slices read ahead take together at most, as a share of what readers may keep. */
 const AHEAD_SHARE = 0.5
 const MIB = 1024 * 1024
@@ -78,11 +81,10 @@ const MIB = 1024 * 1024
  * when it cannot even be marked as in use; after that, no failure of the device is an error.
  */
 export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<RawDiskStore> {
-  const { geometry, superblock, log, zeroCopy = true, prefetch = true, compression = true } = options
+  const { geometry, log, zeroCopy = true, prefetch = true, compression = true } = options
   const { queueBytes = 32 * MIB, readBytes = 64 * MIB, checkpointMs = 600_000, retryMs = 60_000 } = options
   const { poison = false, selfTestMs = 0, secondHitAdmission = false } = options
   const { align, blockSize, regionSize } = geometry
-  const salt = saltOf(superblock.uuid)
   const maxEntryBytes = regionSize - align - Math.ceil(footerLength(1) / align) * align
 
   const sizes = {
@@ -99,20 +101,28 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
   const guard = createGuard({
     device: options.device,
     retryMs,
-    probe: (device) => createSuperblocks(device, geometry, meta, superblocks.current).write({}),
+    probe: (device) => probe(device, geometry, meta, superblocks.current),
     onBack: () => purges.retry(),
     log,
   })
+  const found: FoundPurges = await readPurges({
+    device: guard,
+    geometry,
+    salt: saltOf(options.superblock.uuid),
+    memory: meta,
+    since: options.superblock.snapshot?.sequence ?? 0,
+  }).catch(() => UNKNOWN)
+  const superblock = found.damaged > 0 ? startOver(options.superblock) : options.superblock
+  if (found.damaged > 0) {
+    log?.warn(
+      { path: guard.path },
+      'the purge log is damaged, what was purged is not known: the raw disk starts empty',
+    )
+  }
+  const salt = saltOf(superblock.uuid)
   let sequence = superblock.sequence + (superblock.clean ? 0 : RESERVED)
   const nextSequence = (): number => sequence++
   const superblocks = createSuperblocks(guard, geometry, meta, superblock)
-  const found = await readPurges({
-    device: guard,
-    geometry,
-    salt,
-    memory: meta,
-    since: superblock.snapshot?.sequence ?? 0,
-  }).catch((): FoundPurges => ({ records: [], after: null, damaged: 1 }))
   await superblocks.write({ clean: false, sequence })
 
   const purgeLog = createPurgeLog({
@@ -191,25 +201,19 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
   }
 
   async function recoverAll(): Promise<void> {
-    if (found.damaged > 0) {
-      log?.warn({ path: guard.path }, 'the purge log is damaged: the raw disk starts empty')
-      await purges.add({ kind: 'all', objectLow: 0, objectHigh: 0, sequence: nextSequence() })
-    } else {
-      const contents = createContents(guard, geometry, transient, salt)
-      const resumable = await recover({
-        device: guard,
-        geometry,
-        regions,
-        catalog,
-        contents,
-        memory: transient,
-        salt,
-        superblock,
-        purges: found,
-        log,
-      })
-      if (resumable !== undefined) writer.resume(resumable.region, resumable.records)
-    }
+    const resumable = await recover({
+      device: guard,
+      geometry,
+      regions,
+      catalog,
+      contents: createContents(guard, geometry, transient, salt),
+      memory: transient,
+      salt,
+      superblock,
+      purges: found,
+      log,
+    })
+    if (resumable !== undefined) writer.resume(resumable.region, resumable.records)
     entries.opened()
     reclaim.wake()
     // So that the next crash has less to gather.
@@ -305,7 +309,10 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
     selfTest: testSelf,
     checkpoint,
     reclaimed: () => reclaim.rest(),
-    flush: () => entries.pending.flush(),
+    async flush() {
+      await entries.pending.flush()
+      await purges.flush()
+    },
 
     async close() {
       if (closing) return
@@ -319,7 +326,13 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
       await purges.flush()
       await checkpoints.run(true)
       await purgeLog.close()
+      await regions.allIdle()
       await guard.close()
     },
   }
+}
+
+/** Under another uuid nothing that was written before is valid any more. */
+function startOver(superblock: Superblock): Superblock {
+  return { ...superblock, uuid: randomBytes(16), clean: false, snapshot: null, forgotten: 0 }
 }

@@ -13,6 +13,22 @@ export interface Superblocks {
   write(changes: Partial<Superblock>): Promise<void>
 }
 
+/** Tries a device out: rejects unless it can be written to and read from. */
+export async function probe(
+  device: Device,
+  geometry: Geometry,
+  memory: Slab,
+  state: Superblock,
+): Promise<void> {
+  await createSuperblocks(device, geometry, memory, state).write({})
+  const buffer = memory.take(SUPERBLOCK_BYTES) ?? (await memory.wait(SUPERBLOCK_BYTES))
+  try {
+    await device.read(buffer.subarray(0, SUPERBLOCK_BYTES), geometry.superblocks[0])
+  } finally {
+    memory.give(buffer)
+  }
+}
+
 export function createSuperblocks(
   device: Device,
   geometry: Geometry,
