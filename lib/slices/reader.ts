@@ -74,7 +74,7 @@ export async function sendRange(
       let slice = source.fromMemory(index) ?? (await source.fromDisk(offset, range.last))
       const within = offset - index * source.sliceSize - (slice?.from ?? 0)
       // A slice that is too short has nothing for us; taken for one that is there, it would be asked for ever.
-      if (slice && within >= 0 && within < slice.length && !sink.gone) {
+      if (slice && within >= 0 && within < slice.length) {
         offset += await sendSlice(slice, within, range.last - offset + 1, source, sink)
         slice = undefined // what is held over the next wait is kept alive by it
         if (await sink.drained(LET_GO_AFTER)) continue
@@ -140,10 +140,7 @@ async function sendSlice(
       sent += bytes.length
       source.served(bytes.length)
       if (rest === 0 || sink.gone) break
-      if (!more && !(await sink.drained(LET_GO_AFTER))) {
-        source.letGo()
-        break
-      }
+      if (!more && !(await sink.drained(LET_GO_AFTER))) break
     }
   } finally {
     if (loan) for (; next < segments.length; next++) loan.release(next)

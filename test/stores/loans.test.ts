@@ -103,7 +103,7 @@ t.test('a part is read for one reader, of what memory does not keep', async (t) 
 
 t.test('with a disk alone, a part is read of any object', async (t) => {
   const { l2 } = tiers()
-  const store = createTieredStore({ l2, l1MaxObjectBytes: 0 })
+  const store = createTieredStore({ l2, l1MaxObjectBytes: OBJECT })
   const slice = (await store.l2Slice('a', 1, 4, 1, { from: 1, to: 2 }))!
   t.equal(slice.length, 1)
 })

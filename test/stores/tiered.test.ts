@@ -105,3 +105,13 @@ t.test('a read that a put has overtaken does not replace what was put', async (t
   await old
   t.equal(l1.getHeads('a')?.[0].generation, 2)
 })
+
+t.test('a slice that was put while an older one was read stays', async (t) => {
+  const { store, l1, l2, answer } = tiers()
+  l2.putSlice('a', 1, 0, sliceOf(1, 10))
+  const old = store.getSlice('a', 1, 0)
+  store.putSlice('a', 1, 0, sliceOf(2, 10))
+  answer()
+  await old
+  t.same(bytesOf(l1.getSlice('a', 1, 0)), bytesOf(sliceOf(2, 10)))
+})
