@@ -2,9 +2,13 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { createFileStore } from '../../lib/stores/file/store.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { geometryOf } from '../../lib/stores/raw-disk/geometry.ts'
 import type { SliceStore } from '../../lib/stores/store.ts'
 import { createTieredStore } from '../../lib/stores/tiered.ts'
 import { bytesOf, headOf, scratchDirectory, sliceOf } from './helpers.ts'
+import { taken } from './raw-disk/content.ts'
+import { createFakeDevice } from './raw-disk/fake-device.ts'
+import { openStore } from './raw-disk/helpers.ts'
 
 const operation = fc.record({
   kind: fc.constantFrom(
@@ -73,7 +77,7 @@ async function expect(
   index: number,
 ): Promise<void> {
   const seed = model.get(`${key} ${generation} ${index}`)
-  const found = bytesOf(await store.getSlice(key, generation, index))
+  const found = taken(await store.getSlice(key, generation, index))
   t.equal(
     found?.toString('hex'),
     seed === undefined ? undefined : bytesOf(sliceOf(seed, seed * 10))!.toString('hex'),
@@ -86,8 +90,28 @@ const file = (t: Test) => {
   return () => createFileStore({ dir, maxBytes })
 }
 
+/** The same device, closed and opened again. */
+const rawDisk = () => {
+  const geometry = geometryOf({ totalSize: 16 * 1024 * 1024, blockSize: 4096, sliceSize: 65_536 })
+  let device = createFakeDevice({ size: geometry.totalSize })
+  return async () => {
+    device = device.kill(1)
+    const store = await openStore(device, geometry, { prefetch: true, compression: true })
+    await store.recovered
+    return store
+  }
+}
+
 t.test('memory', async () => agreesWithMap(async () => createMemoryStore({ maxBytes }), false))
 t.test('file', async (t) => agreesWithMap(file(t), true))
+t.test('raw disk', async () => agreesWithMap(rawDisk(), true))
+t.test('tiered over a raw disk, with a memory that is too small', async () => {
+  const l2 = rawDisk()
+  await agreesWithMap(async () => {
+    const l1 = createMemoryStore({ maxBytes: 5000 })
+    return createTieredStore({ l1, l2: await l2(), l1MaxObjectBytes: maxBytes })
+  }, true)
+})
 t.test('tiered, with a memory that is too small', async (t) => {
   const l2 = file(t)
   await agreesWithMap(async () => {

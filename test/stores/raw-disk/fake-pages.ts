@@ -61,7 +61,7 @@ const aligned = new WeakSet<ArrayBufferLike>()
 /** Whether O_DIRECT would take it. Of JavaScript's memory only that of WebAssembly begins at a page; it cannot be transferred. */
 export function isAligned(buffer: Buffer): boolean {
   const memory = buffer.buffer as ArrayBuffer
-  if (buffer.byteOffset % PAGE !== 0 || memory.byteLength === Buffer.poolSize) return false
+  if (buffer.byteOffset % PAGE !== 0 || memory === Buffer.allocUnsafe(1).buffer) return false
   if (aligned.has(memory)) return true
   try {
     memory.transfer(0)

@@ -1,0 +1,101 @@
+import t from 'tap'
+import { REGION_HEADER_BYTES } from '../../../lib/stores/raw-disk/format/region.ts'
+import { type Bed, createBed, type Ending } from './helpers.ts'
+import { type Random, randomFrom } from './random.ts'
+
+const MIB = 1024 * 1024
+const totalSize = 4 * MIB
+/** How many damaged devices each kind of damage is tried on. */
+const ROUNDS = Number(process.env.SOAK_RUNS ?? 25)
+
+/** A device with something of everything: sealed regions, an open one, a snapshot, purges, a tail after the snapshot. */
+async function filled(ending: Ending, seed: number): Promise<Bed> {
+  const bed = await createBed({ totalSize, seed })
+  const random = randomFrom(seed)
+  for (let object = 0; object < 30; object++) {
+    const key = `key ${object % 20}`
+    bed.putHeads(key, 300)
+    for (let index = 0; index < 3; index++) bed.put(key, 1, index, random.pick([10, 3000, 20_000, 60_000]))
+    if (object % 7 === 0) await bed.drop(`key ${random.below(20)}`)
+    if (object === 22) await bed.checkpoint()
+    if (object % 5 === 0) await bed.flush()
+  }
+  await bed.flush()
+  await bed.drop('key 3')
+  await bed.restart(ending, seed)
+  if (ending === 'kill') await bed.flush()
+  return bed
+}
+
+/** Flips bits of a device on which no store is. */
+type Damage = (bed: Bed, random: Random, flip: (from: number, to: number) => void) => void
+
+const damages: Record<string, Damage> = {
+  'one bit anywhere': (_, __, flip) => flip(0, totalSize),
+  'a hundred bits anywhere': (_, __, flip) => {
+    for (let count = 0; count < 100; count++) flip(0, totalSize)
+  },
+  'a superblock': ({ geometry }, random, flip) => {
+    const at = random.pick(geometry.superblocks)
+    for (let count = random.below(4); count >= 0; count--) flip(at, at + 256)
+  },
+  'both superblocks': ({ geometry }, _, flip) => {
+    for (const at of geometry.superblocks) flip(at + 16, at + 100)
+  },
+  'the headers of regions': ({ geometry }, _, flip) => {
+    for (let region = 0; region < geometry.regions; region += 2) {
+      const at = geometry.dataOffset + region * geometry.regionSize
+      flip(at, at + REGION_HEADER_BYTES)
+    }
+  },
+  'the headers, keys and tables of entries': ({ geometry }, random, flip) => {
+    const blocks = (geometry.regions * geometry.regionSize) / 4096
+    for (let count = 0; count < 60; count++) {
+      const at = geometry.dataOffset + random.below(blocks) * 4096
+      flip(at, at + 128)
+    }
+  },
+  payloads: ({ geometry }, _, flip) => {
+    for (let count = 0; count < 60; count++) flip(geometry.dataOffset, totalSize)
+  },
+  footers: ({ geometry }, _, flip) => {
+    for (let region = 1; region <= geometry.regions; region++) {
+      const end = geometry.dataOffset + region * geometry.regionSize
+      flip(end - 512, end)
+    }
+  },
+  'the snapshots': ({ geometry }, _, flip) => {
+    for (const { offset } of geometry.snapshots)
+      for (let count = 0; count < 4; count++) flip(offset, offset + 4096)
+  },
+  'the log of purges': ({ geometry }, _, flip) => {
+    for (const { offset } of geometry.purgeLog) flip(offset, offset + 512)
+  },
+}
+
+for (const ending of ['kill', 'close'] as Ending[]) {
+  for (const [name, damage] of Object.entries(damages)) {
+    t.test(`${name} damaged after ${ending}: right bytes, or a miss`, async (t) => {
+      let found = 0
+      let asked = 0
+      for (let seed = 1; seed <= ROUNDS; seed++) {
+        const bed = await filled(ending, seed)
+        const random = randomFrom(seed * 7919)
+        const flip = (from: number, to: number) =>
+          bed.device.flip(from + random.below(to - from), random.below(8))
+        await bed.restart(ending, seed, { before: () => damage(bed, random, flip) })
+        found += await bed.getAll()
+        asked += bed.ledger.names().length
+        bed.check()
+        bed.put('new', 1, 0, 20_000)
+        await bed.flush()
+        await bed.restart(ending === 'kill' ? 'close' : 'kill', seed)
+        await bed.getAll()
+        t.ok(await bed.get('new', 1, 0), 'goes on working')
+        await bed.close()
+      }
+      t.comment(`${found} of ${asked} were found`)
+      if (name !== 'both superblocks') t.ok(found > asked / 10)
+    })
+  }
+}

@@ -1,0 +1,126 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { type Bed, createBed, type Ending } from './helpers.ts'
+import { HEADS } from './ledger.ts'
+
+/** Runs of the property; SOAK_RUNS=100000 for a night. */
+const numRuns = Number(process.env.SOAK_RUNS ?? 200)
+const soaking = process.env.SOAK_RUNS !== undefined
+
+const KEYS = ['a', 'b', 'c', 'd', 'e', 'f']
+const step = fc.record({
+  kind: fc.oneof(
+    { weight: 12, arbitrary: fc.constant('put' as const) },
+    { weight: 3, arbitrary: fc.constant('putMany' as const) },
+    { weight: 3, arbitrary: fc.constant('putHeads' as const) },
+    { weight: 1, arbitrary: fc.constant('removeHeads' as const) },
+    { weight: 6, arbitrary: fc.constant('get' as const) },
+    { weight: 3, arbitrary: fc.constant('part' as const) },
+    { weight: 2, arbitrary: fc.constant('drop' as const) },
+    { weight: 1, arbitrary: fc.constant('dropAndGoOn' as const) },
+    { weight: 1, arbitrary: fc.constant('dropGeneration' as const) },
+    { weight: 2, arbitrary: fc.constant('flush' as const) },
+    { weight: 2, arbitrary: fc.constant('turns' as const) },
+    { weight: 1, arbitrary: fc.constant('checkpoint' as const) },
+    { weight: 1, arbitrary: fc.constant('checkpointAndGoOn' as const) },
+    { weight: 4, arbitrary: fc.constant('restart' as const) },
+  ),
+  key: fc.constantFrom(...KEYS),
+  generation: fc.constantFrom(1, 2),
+  index: fc.nat(3),
+  length: fc.oneof(fc.nat(200), fc.nat(9000), fc.nat(65536)),
+  ending: fc.constantFrom<Ending>('close', 'close, then power failure', 'kill', 'kill', 'crash', 'crash'),
+  seed: fc.nat(),
+})
+
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+interface Tally {
+  found: number
+  restarts: number
+  reclaims: number
+}
+
+/** What is under way while other things happen. */
+interface Behind {
+  add(...promises: Promise<unknown>[]): void
+  /** Resolves when all of it has ended; rejects with the first error. */
+  all(): Promise<void>
+}
+
+function createBehind(): Behind {
+  let outcomes: Promise<Error | undefined>[] = []
+  return {
+    add(...promises) {
+      for (const each of promises)
+        outcomes.push(
+          each.then(
+            () => undefined,
+            (error) => error,
+          ),
+        )
+    },
+    async all() {
+      const errors = await Promise.all(outcomes)
+      outcomes = []
+      for (const error of errors) if (error !== undefined) throw error
+    },
+  }
+}
+
+async function take(bed: Bed, each: Step, behind: Behind, tally: Tally): Promise<void> {
+  const { kind, key, generation, index, length, ending, seed } = each
+  if (kind === 'put') bed.put(key, generation, index, length)
+  else if (kind === 'putMany') {
+    for (let count = 0; count < 12; count++)
+      bed.put(KEYS[count % 6], generation, count % 4, (length + count * 997) % 65536)
+    await bed.flush()
+  } else if (kind === 'putHeads') bed.putHeads(key, length % 3000)
+  else if (kind === 'removeHeads') bed.putHeads(key, -1)
+  else if (kind === 'get') tally.found += Number(await bed.get(key, generation, index))
+  else if (kind === 'part') {
+    behind.add(
+      bed.get(key, generation, index, { from: seed % (length + 1), to: length }),
+      bed.get(key, HEADS, 0),
+    )
+  } else if (kind === 'drop') await bed.drop(key)
+  else if (kind === 'dropAndGoOn') behind.add(bed.drop(key))
+  else if (kind === 'dropGeneration') bed.dropGeneration(key, generation)
+  else if (kind === 'flush') await bed.flush()
+  else if (kind === 'turns') for (let turn = seed % 8; turn >= 0; turn--) await new Promise(setImmediate)
+  else if (kind === 'checkpoint') await bed.checkpoint()
+  else if (kind === 'checkpointAndGoOn') behind.add(bed.checkpoint())
+  else {
+    tally.reclaims += bed.store.figures().reclaimRuns
+    await bed.restart(ending, seed)
+    await behind.all()
+    tally.restarts++
+    tally.found += await bed.getAll()
+  }
+  bed.check()
+}
+
+t.test('whatever the device loses, an answer is what was put or a miss', async (t) => {
+  const tally: Tally = { found: 0, restarts: 0, reclaims: 0 }
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 5, maxLength: soaking ? 150 : 80, size: 'max' }),
+      fc.constantFrom(512, 4096, 16384),
+      fc.nat(),
+      async (steps, blockSize, seed) => {
+        const bed = await createBed({ totalSize: 4 * 1024 * 1024, blockSize, seed })
+        const behind = createBehind()
+        for (const each of steps) await take(bed, each, behind, tally)
+        await behind.all()
+        await bed.restart(seed % 2 === 0 ? 'kill' : 'crash', seed)
+        tally.found += await bed.getAll()
+        await bed.close()
+      },
+    ),
+    { numRuns, endOnFailure: soaking, interruptAfterTimeLimit: soaking ? undefined : 60_000 },
+  )
+  t.comment(JSON.stringify(tally))
+  t.ok(tally.found > 1000, 'much was found again')
+  t.ok(tally.restarts > 100)
+  t.ok(tally.reclaims > 100, 'regions turned over')
+})
