@@ -1,8 +1,8 @@
 import type { Catalog } from './catalog.ts'
-import type { Device } from './device.ts'
 import { WAS_HIT } from './flags.ts'
 import { encodeRegionHeader } from './format/region.ts'
 import type { Geometry } from './geometry.ts'
+import type { Guard } from './guard.ts'
 import { HEADS_NAME } from './index.ts'
 import type { Slab } from './memory.ts'
 import type { Reads } from './reads.ts'
@@ -26,7 +26,7 @@ export interface Reclaim {
 }
 
 export interface ReclaimOptions {
-  device: Device
+  device: Guard
   geometry: Geometry
   regions: Regions
   catalog: Catalog
@@ -47,7 +47,8 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
   let closed = false
 
   async function run(): Promise<void> {
-    while (!closed && regions.cleanCount() < reserve) {
+    // Offline, nothing could be carried.
+    while (!closed && !device.offline && regions.cleanCount() < reserve) {
       catalog.sweep()
       const victim = chooseVictim({
         count: regions.count,
@@ -80,10 +81,27 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
     const { index } = catalog
     const entries = index.ofRegion(region).map((id) => {
       const isHeads = index.generation(id) === HEADS_NAME
-      const wasHit = (index.flags(id) & WAS_HIT) !== 0
-      return { id, blocks: index.blocks(id), wasHit, isHeads, needed: isHeads && index.hasOthers(id) }
+      return {
+        id,
+        blocks: index.blocks(id),
+        wasHit: wasHit(id),
+        isHeads,
+        needed: isHeads && isNeeded(id, region),
+      }
     })
     return chooseCarried(entries, Math.floor(regions.blocksPerRegion * MOST_CARRIED))
+  }
+
+  function wasHit(id: number): boolean {
+    return (catalog.index.flags(id) & WAS_HIT) !== 0
+  }
+
+  /** Whether slices of the object stay, which only its heads lead to. */
+  function isNeeded(heads: number, region: number): boolean {
+    const { index } = catalog
+    return index
+      .ofObject(index.objectLow(heads), index.objectHigh(heads))
+      .some((id) => id !== heads && (regions.regionOf(index.block(id)) !== region || wasHit(id)))
   }
 
   function evict(id: number): void {

@@ -102,7 +102,10 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
     device: options.device,
     retryMs,
     probe: (device) => probe(device, geometry, meta, superblocks.current),
-    onBack: () => purges.retry(),
+    onBack() {
+      purges.retry()
+      reclaim.wake()
+    },
     log,
   })
   const found: FoundPurges = await readPurges({

@@ -1,8 +1,8 @@
-import type { Device } from './device.ts'
 import { entryLength, writeEntry } from './format/entry.ts'
 import { encodeFooter, type FooterRecord, footerLength } from './format/footer.ts'
 import { encodeRegionHeader } from './format/region.ts'
 import type { Geometry } from './geometry.ts'
+import type { Guard } from './guard.ts'
 import { PAGE, type Slab } from './memory.ts'
 import { createOutgoingQueue, type Outgoing } from './outgoing.ts'
 import type { Regions } from './regions.ts'
@@ -29,7 +29,7 @@ export interface Writer {
 }
 
 export interface WriterOptions {
-  device: Device
+  device: Guard
   geometry: Geometry
   regions: Regions
   memory: Slab
@@ -70,6 +70,8 @@ export function createWriter(options: WriterOptions): Writer {
   let padding = 0
 
   function pump(): void {
+    // A device that is left alone must not cost regions: each failure seals the one that it happened in.
+    if (device.offline) for (const entry of queue.takeAll()) entry.settled(-1, 0)
     while (batches.size < BATCHES) {
       const next = queue.peek()
       if (next === undefined) break
@@ -196,7 +198,7 @@ export function createWriter(options: WriterOptions): Writer {
     }
     regions.unpin(batch.region)
     // The place may be bad, and recovery walks an unsealed region only up to the first hole.
-    if (!written && open === batch.region) sealOpen()
+    if (!written && open === batch.region && !device.offline) sealOpen()
     pump()
   }
 
