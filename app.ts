@@ -8,6 +8,7 @@ import gracefulClose from './plugins/graceful-close.ts'
 import health from './plugins/health.ts'
 import l1Cache from './plugins/l1-cache.ts'
 import l2File from './plugins/l2-file.ts'
+import l2RawDisk from './plugins/l2-rawdisk.ts'
 import metrics from './plugins/metrics.ts'
 import purge from './plugins/purge.ts'
 import streamingProxy from './plugins/streaming-proxy.ts'
@@ -22,9 +23,9 @@ export type AppOptions = Config | { config?: string }
 const app: FastifyPluginAsync<AppOptions> = async (fastify, given) => {
   const config = isConfig(given) ? given : readConfig(fileOf(given), process.env)
   const options = pluginOptions(config)
-  if (options.l2RawDisk) throw new Error('l2_backend: raw_disk is not part of this version yet; use file')
   if (options.l1Cache) await fastify.register(l1Cache, options.l1Cache)
   if (options.l2File) await fastify.register(l2File, options.l2File)
+  if (options.l2RawDisk) await fastify.register(l2RawDisk, options.l2RawDisk)
   await fastify.register(streamingProxy, options.streamingProxy)
   await fastify.register(purge, options.purge)
   if (options.health) await fastify.register(health, options.health)
@@ -43,6 +44,8 @@ export const options = {
   // Requests that arrive while closing, on connections that were already open, are answered and not refused.
   return503OnClosing: false,
   forceCloseConnections: 'idle',
+  // Preallocating a raw disk takes as long as the disk does: minutes, and not Fastify's 10 s for a plugin.
+  pluginTimeout: 0,
   // The origin answers HEAD itself; and one line for each request is access_log's decision.
   exposeHeadRoutes: false,
   // The router refuses targets that it cannot decode, such as /100%: they are the origin's to judge.

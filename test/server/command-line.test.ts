@@ -79,11 +79,6 @@ t.test('what cannot start says why in one line and ends with 1', async (t) => {
   await oneLine('a missing file', [join(dir, 'none.yaml')], /none\.yaml: no such file$/m)
   await oneLine('a directory', [join(dir, 'directory.yaml')], /directory\.yaml: is a directory$/m)
   await oneLine('a bad flag', [file, '--listen', '8080'], /listen_address: "8080" is not allowed; expected/)
-  await oneLine(
-    'the raw disk',
-    [join(fixtures, 'guide-raw-disk.yaml')],
-    /l2_backend: raw_disk is not part of this version yet; use file/,
-  )
   const noDirectory = await withConfig({ l2_cache_dir: join(dir, 'not-a-directory/cache') })
   await oneLine(
     'a bad directory',

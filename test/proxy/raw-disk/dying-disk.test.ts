@@ -1,0 +1,173 @@
+import t, { type Test } from 'tap'
+import type { Device } from '../../../lib/stores/raw-disk/device.ts'
+import health from '../../../plugins/health.ts'
+import { bytesOf } from '../../helpers/bytes.ts'
+import { get } from '../../helpers/client.ts'
+import { fileOrigin } from '../../helpers/file-origin.ts'
+import { startProxy } from '../../helpers/proxy.ts'
+import { createRandom } from '../random-faults/random.ts'
+import { faultOf, rangeHeader, type Spec } from '../ranges/expected.ts'
+import { until } from '../until.ts'
+import { rawTier } from './tier.ts'
+
+const S = 64 * 1024
+const MIB = 1024 * 1024
+
+/** What goes wrong with the device now. */
+interface Illness {
+  reads: string | null
+  writes: string | null
+  /** Share of the operations that it hits. */
+  share: number
+}
+
+const WELL: Illness = { reads: null, writes: null, share: 1 }
+
+function sickly(device: Device, illness: Illness, random: () => number): Device {
+  const hits = () => random() < illness.share
+  const failure = (code: string) => Object.assign(new Error(`${code}: i/o error`), { code })
+  return {
+    ...device,
+    path: device.path,
+    size: device.size,
+    direct: device.direct,
+    async read(buffer, position) {
+      if (illness.reads === null || !hits()) return device.read(buffer, position)
+      // Part of it was read, or nonsense, before the error.
+      buffer.fill(0x5a, 0, buffer.length >> 1)
+      throw failure(illness.reads)
+    },
+    async write(buffer, position) {
+      if (illness.writes === null || !hits()) return device.write(buffer, position)
+      if (buffer.length >= 8192) await device.write(buffer.subarray(0, 4096), position)
+      throw failure(illness.writes)
+    },
+    async sync() {
+      if (illness.writes !== null && hits()) throw failure(illness.writes)
+      return device.sync()
+    },
+    close: () => device.close(),
+  }
+}
+
+async function patient(t: Test, retryMs = 50) {
+  const random = createRandom(11)
+  const illness: Illness = { ...WELL }
+  const files = Object.fromEntries(
+    Array.from({ length: 30 }, (_, i) => [
+      `/${i}`,
+      bytesOf(300 + i, random.below(8) * S + random.below(S) + 1),
+    ]),
+  )
+  const origin = await fileOrigin(t, files)
+  const tier = rawTier(t, {
+    totalSize: 16 * MIB,
+    sliceSize: S,
+    retryMs,
+    around: (device) => sickly(device, illness, () => random.below(1000) / 1000),
+  })
+  const proxy = await startProxy(t, {
+    upstream: origin.url,
+    sliceSize: S,
+    l1: 0,
+    tier: async (fastify) => {
+      await tier.register(fastify)
+      await fastify.register(health, {})
+    },
+  })
+
+  async function client(requests: number): Promise<void> {
+    for (let i = 0; i < requests; i++) {
+      const path = `/${random.below(30)}`
+      const file = files[path]
+      const ranges: Spec[] = []
+      if (random.chance(0.5)) {
+        const first = random.below(file.length)
+        ranges.push({ first, last: Math.min(file.length - 1, first + random.below(2 * S)) })
+      }
+      const range = ranges.length > 0 ? rangeHeader(ranges) : undefined
+      const answer = await get(proxy.url + path, { range })
+      const fault = faultOf(answer, file, ranges)
+      if (fault !== undefined) t.fail(`${path} ${range}: ${fault}`)
+    }
+  }
+  /** Twelve clients at once; every answer is judged. */
+  const load = async () => void (await Promise.all(Array.from({ length: 12 }, () => client(12))))
+  const status = async () => {
+    const response = await get(`${proxy.url}/health`)
+    return [response.status, JSON.parse(String(response.body)).status]
+  }
+  /** Every file once, whole. */
+  const hits = async () => {
+    let count = 0
+    for (const [path, file] of Object.entries(files)) {
+      const answer = await get(proxy.url + path)
+      t.ok(answer.complete && answer.body.equals(file), path)
+      if (answer.header('x-cache') === 'HIT') count++
+    }
+    return count
+  }
+  return { illness, load, status, hits, tier, proxy, origin, figures: () => tier.store.figures() }
+}
+
+const illnesses: Record<string, Partial<Illness>> = {
+  'reads fail (EIO)': { reads: 'EIO' },
+  'writes fail (EIO)': { writes: 'EIO' },
+  'no write has room (ENOSPC)': { writes: 'ENOSPC' },
+  'everything fails': { reads: 'EIO', writes: 'EIO' },
+  'reads end too soon': { reads: 'SHORT' },
+}
+
+for (const [name, what] of Object.entries(illnesses)) {
+  t.test(`a disk dies under load, ${name}: no client notices, and it comes back`, async (t) => {
+    const { illness, load, status, hits, tier, proxy, figures } = await patient(t)
+    await load()
+    t.ok(figures().hits > 0, 'it worked')
+    const dying = load()
+    Object.assign(illness, what)
+    await dying
+    await load()
+    const sick = figures()
+    t.equal(sick.offline, true)
+    t.ok(
+      sick.readErrors + sick.writeErrors > 5,
+      `${sick.readErrors} reads, ${sick.writeErrors} writes failed`,
+    )
+    t.same(await status(), [200, 'degraded'])
+    t.same(tier.store.selfTest(), [])
+
+    Object.assign(illness, WELL)
+    await until(() => !figures().offline)
+    await hits()
+    await tier.store.flush()
+    t.ok((await hits()) >= 25, 'what was stored since is found')
+    t.same(tier.store.selfTest(), [])
+    t.equal(figures().lentBytes, 0)
+    const { totalBlocks, liveBlocks, deadBlocks, cleanBlocks, openBlocks } = figures()
+    t.equal(liveBlocks + deadBlocks + cleanBlocks + openBlocks, totalBlocks)
+
+    await proxy.restart()
+    await tier.store.recovered
+    t.ok((await hits()) >= 25, 'and found after a restart')
+  })
+}
+
+t.test('a disk that fails every third operation never makes an answer wrong', async (t) => {
+  const { illness, load, tier, figures } = await patient(t, 5)
+  Object.assign(illness, { reads: 'EIO', writes: 'EIO', share: 1 / 3 })
+  for (let turn = 0; turn < 3; turn++) await load()
+  t.ok(figures().readErrors > 0 && figures().writeErrors > 0)
+  Object.assign(illness, WELL)
+  await until(() => !figures().offline)
+  await load()
+  await tier.store.flush()
+  t.same(tier.store.selfTest(), [])
+  t.equal(figures().lentBytes, 0)
+})
+
+t.test('a disk that fails while the proxy closes does not keep it from closing', async (t) => {
+  const { illness, load, proxy } = await patient(t)
+  await load()
+  Object.assign(illness, { reads: 'EIO', writes: 'EIO' })
+  await t.resolves(proxy.close())
+})
