@@ -10,6 +10,8 @@ export interface Catalog {
   /** Another one after `clear`. */
   readonly index: RawIndex
   readonly capacity: number
+  /** Nearly as many entries as there may be: some must go although the device has room. */
+  readonly isCrowded: boolean
   readonly expiredEntries: number
   /** Takes in what was written; its blocks count as live already. False = no room: then they are dead. */
   add(entry: Outgoing, block: number, blocks: number): boolean
@@ -28,6 +30,8 @@ export interface Catalog {
   clear(): number
 }
 
+/** Share of the capacity from which room is made. */
+const CROWDED = 0.95
 /** Slots of the index that one sweep looks at: about a millisecond. */
 const SWEEP = 16_384
 
@@ -63,6 +67,9 @@ export function createCatalog(
       return index
     },
     capacity: geometry.capacity,
+    get isCrowded() {
+      return index.count > geometry.capacity * CROWDED
+    },
     get expiredEntries() {
       return expired
     },

@@ -15,7 +15,7 @@ import type { Regions } from './regions.ts'
 import type { Writer } from './writer.ts'
 
 export interface EntriesOptions
-  extends Pick<PutsOptions, 'compressor' | 'admission' | 'queueBytes' | 'maxEntryBytes'> {
+  extends Pick<PutsOptions, 'compressor' | 'admission' | 'queueBytes' | 'maxEntryBytes' | 'onCrowded'> {
   catalog: Catalog
   regions: Regions
   writer: Writer

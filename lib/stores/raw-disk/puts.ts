@@ -36,6 +36,8 @@ export interface PutsOptions {
   queueBytes: number
   /** Most bytes of an entry. */
   maxEntryBytes: number
+  /** The index is nearly full. */
+  onCrowded(): void
   /** Whether anything can be written now. */
   isWritable(): boolean
 }
@@ -48,6 +50,7 @@ export function createPuts(options: PutsOptions): (content: Content) => boolean 
   function takes(keyBytes: number, payload: number): boolean {
     if (!options.isWritable() || keyBytes > MAX_KEY) return false
     if (entryLength(keyBytes, payload) > options.maxEntryBytes) return false
+    if (catalog.isCrowded) options.onCrowded()
     if (pending.bytes() + payload + keyBytes > options.queueBytes) return false
     return catalog.index.count + pending.count() < catalog.capacity
   }

@@ -46,9 +46,13 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
   let running: Promise<void> | undefined
   let closed = false
 
+  function isRoomNeeded(): boolean {
+    return regions.cleanCount() < reserve || catalog.isCrowded
+  }
+
   async function run(): Promise<void> {
     // Offline, nothing could be carried.
-    while (!closed && !device.offline && regions.cleanCount() < reserve) {
+    while (!closed && !device.offline && isRoomNeeded()) {
       catalog.sweep()
       const victim = chooseVictim({
         count: regions.count,
@@ -192,7 +196,7 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
   }
 
   function wake(): void {
-    if (running !== undefined || closed || regions.cleanCount() >= reserve) return
+    if (running !== undefined || closed || !isRoomNeeded()) return
     running = run().finally(() => {
       running = undefined
       if (regions.cleanCount() >= 2 || closed) return

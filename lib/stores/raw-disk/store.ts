@@ -163,6 +163,7 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
     nextSequence,
     queueBytes,
     maxEntryBytes,
+    onCrowded: () => reclaim.wake(),
   })
   const reclaim = createReclaim({
     device: guard,
@@ -323,8 +324,9 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
       for (const timer of timers) clearInterval(timer)
       await recovered
       entries.closed()
-      await reclaim.close()
+      // What was accepted may need the room that reclaim makes.
       await entries.pending.flush()
+      await reclaim.close()
       await writer.flush()
       await purges.flush()
       await checkpoints.run(true)
