@@ -9,6 +9,7 @@ import { beginning, faultIn } from './random-faults/oracle.ts'
 import { troubledOrigin } from './random-faults/origin.ts'
 import { createRandom, type Random } from './random-faults/random.ts'
 import { change, createResources, purged, type Resource } from './random-faults/resources.ts'
+import { type RawTier, rawTier } from './raw-disk/tier.ts'
 import { until } from './until.ts'
 
 // For longer, with another course of events: SEED=7 SOAK_SECONDS=3600 node test/proxy/random-faults.test.ts
@@ -17,17 +18,24 @@ const SEED = Number(process.env.SEED ?? 1)
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 6)
 const CLIENTS = 24
 const MIB = 1024 * 1024
+const SLICE = 64 * 1024
 
 t.setTimeout((2 * SECONDS + 100) * 1000)
 
 interface Config {
   l1: number
   l2?: number
+  tier?: (t: Test) => RawTier
 }
 
 const configs: Record<string, Config> = {
   'with slices in memory': { l1: 2 * MIB },
   'with slices on disk, few of them in memory': { l1: MIB, l2: 256 * MIB },
+  // Smaller than what is stored: regions are reclaimed all the time. No memory tier: all of it is lent.
+  'with slices on a small raw disk': {
+    l1: 0,
+    tier: (t) => rawTier(t, { totalSize: 12 * MIB, sliceSize: SLICE, checkpointMs: 500 }),
+  },
 }
 
 for (const [name, config] of Object.entries(configs)) {
@@ -41,12 +49,14 @@ for (const [name, config] of Object.entries(configs)) {
         t,
         troubledOrigin(createRandom(random.below(2 ** 32)), resources, trouble),
       )
+      const { l1, l2 } = config
+      const tier = config.tier?.(t)
       const proxy = await startProxy(t, {
         upstream: origin.url,
-        sliceSize: 64 * 1024,
+        sliceSize: SLICE,
         headersTimeout: 8000,
         bodyTimeout: 8000,
-        ...config,
+        ...{ l1, l2, tier: tier?.register },
       })
       const seen: Record<string, number> = {}
       const deadline = performance.now() + SECONDS * 1000
@@ -90,6 +100,7 @@ for (const [name, config] of Object.entries(configs)) {
       await settled(t, proxy.counters)
       await askInPeace(t, proxy.url, resources)
       await settled(t, proxy.counters)
+      if (tier) await inOrder(t, tier)
     },
   )
 }
@@ -125,6 +136,19 @@ async function ask(
 function describe({ resource, options }: Plan) {
   const { versions, ...rest } = resource
   return { seed: SEED, resource: { ...rest, version: versions.at(-1)!.number }, options }
+}
+
+/** The raw disk's counts agree, regions were reclaimed, and all memory has come back. */
+async function inOrder(t: Test, { store }: RawTier): Promise<void> {
+  await store.flush()
+  await until(() => store.figures().lentBytes === 0).catch(() => {})
+  const { lentBytes, corrupt, readErrors, writeErrors, reclaimRuns } = store.figures()
+  t.same(
+    { lentBytes, corrupt, readErrors, writeErrors },
+    { lentBytes: 0, corrupt: 0, readErrors: 0, writeErrors: 0 },
+  )
+  t.same(store.selfTest(), [])
+  t.ok(reclaimRuns > 0, `${reclaimRuns} regions were reclaimed`)
 }
 
 async function settled(t: Test, counters: Counters): Promise<void> {
