@@ -246,6 +246,7 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
 
   return {
     name: 'l2',
+    readsParts: true,
     recovered,
 
     getHeads: entries.heads,
