@@ -199,7 +199,8 @@ async function statsOf(path: string): Promise<fs.Stats | undefined> {
   const stats = await call<fs.Stats>((done) => fs.stat(path, done)).catch(isAbsent)
   if (stats) return stats
   const link = await call<fs.Stats>((done) => fs.lstat(path, done)).catch(isAbsent)
-  if (link) throw problem('ENOENT', path, `${path} is a link to nothing: make what it leads to, or remove it`)
+  if (!link?.isSymbolicLink()) return link // a file: somebody has made it this moment
+  throw problem('ENOENT', path, `${path} is a link to nothing: make what it leads to, or remove it`)
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -4,23 +4,12 @@ import t from 'tap'
 import { createDevice, type Device } from '../../../lib/stores/raw-disk/device.ts'
 import { pageAligned } from '../../../lib/stores/raw-disk/memory.ts'
 import { scratchDirectory } from '../helpers.ts'
+import { type AnyCall, replaceSystemCalls } from './opening.ts'
 
 const KIB = 1024
 const SIZE = 256 * KIB
 
-interface Scope {
-  teardown(done: () => void): void
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: all the ways in which fs can be called
-type AnyCall = (...args: any[]) => void
-
-/** Other functions in place of those of node:fs, until the test ends. */
-function replace(t: Scope, functions: Partial<Record<'read' | 'write' | 'fdatasync', AnyCall>>): void {
-  const { read, write, fdatasync } = fs
-  Object.assign(fs, functions)
-  t.teardown(() => Object.assign(fs, { read, write, fdatasync }))
-}
+type Scope = Parameters<typeof replaceSystemCalls>[0]
 
 function pattern(length: number, seed: number): Buffer {
   const bytes = pageAligned(length)
@@ -44,7 +33,7 @@ function slowKernel(t: Scope, most: number): { calls: number } {
       how(fd, buffer, offset, Math.min(length, most), position, done)
     }
   }
-  replace(t, { read: limited(fs.read), write: limited(fs.write) })
+  replaceSystemCalls(t, { read: limited(fs.read), write: limited(fs.write) })
   return counts
 }
 
@@ -118,7 +107,11 @@ t.test('errors of the system are handed on, and what comes after goes on working
     return (...args) =>
       fails ? args.at(-1)(Object.assign(new Error('EIO'), { code: 'EIO' }), 0) : how(...args)
   }
-  replace(t, { read: failing(fs.read), write: failing(fs.write), fdatasync: failing(fs.fdatasync) })
+  replaceSystemCalls(t, {
+    read: failing(fs.read),
+    write: failing(fs.write),
+    fdatasync: failing(fs.fdatasync),
+  })
   await t.rejects(device.read(pageAligned(4096), 0), { code: 'EIO' })
   await t.rejects(device.write(pageAligned(4096), 0), { code: 'EIO' })
   await t.rejects(device.sync(), { code: 'EIO' })
