@@ -1,4 +1,4 @@
-/** What lets an entry onto the disk only when it is put for the second time: most of what is fetched once is not asked for again. */
+/** Lets an entry onto the disk only the second time it is put: most of what is fetched once is never asked for again. */
 export interface Admission {
   /** False for a name that was not seen lately, which is noted; true from the second time on. Both words are u32. */
   isSecond(low: number, high: number): boolean

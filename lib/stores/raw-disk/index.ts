@@ -102,7 +102,7 @@ export function createIndex(o: RawIndexOptions): RawIndex {
   const records = createRecords(WORDS, REGION_PREVIOUS)
   const { get, set } = records
   const byName = createIdTable({ capacity, shards, expected, hashOf: nameHashOf })
-  // Of each object its first entry; the others are in that one's chain, so what an object has is found without looking at others.
+  // Of each object its first entry. The others are in its chain, so that no other object's are looked at.
   const byObject = createIdTable({ capacity, shards, expected: expected / 2, hashOf: objectHashOf })
   const objectChains = createChains(records, OBJECT_NEXT, OBJECT_PREVIOUS)
   const regionChains = createChains(records, REGION_NEXT, REGION_PREVIOUS)
@@ -151,9 +151,9 @@ export function createIndex(o: RawIndexOptions): RawIndex {
   function linkToObject(id: number, low: number, high: number): void {
     const hash = hashObject(low, high)
     const first = firstOfObject(hash, low, high)
-    objectChains.begin(id)
-    if (first === NONE) byObject.add(hash, id)
-    else objectChains.insertAfter(id, first)
+    if (first !== NONE) return objectChains.insertAfter(id, first)
+    byObject.add(hash, id)
+    objectChains.prepend(id, NONE)
   }
 
   function unlinkFromObject(id: number): void {
@@ -168,9 +168,7 @@ export function createIndex(o: RawIndexOptions): RawIndex {
   const regionOf = (block: number): number => Math.floor(block / blocksPerRegion)
 
   function linkToRegion(id: number, region: number): void {
-    const first = firstOfRegion[region]
-    regionChains.begin(id)
-    if (first !== NONE) regionChains.insertBefore(id, first)
+    regionChains.prepend(id, firstOfRegion[region])
     firstOfRegion[region] = id
   }
 
@@ -250,7 +248,7 @@ export function createIndex(o: RawIndexOptions): RawIndex {
   }
 }
 
-/** The finaliser of MurmurHash3 (public domain): each bit of the input changes each bit of the output with even odds. */
+/** The finaliser of MurmurHash3 (public domain): each bit of the input turns each one of the output half the time. */
 function mix(hash: number): number {
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)

@@ -56,7 +56,6 @@ export function chooseVictim({ count, state, live, used, generation, busy }: Vic
   let mostDead = DEAD_ENOUGH
   for (let region = 0; region < count; region++) {
     if (state[region] !== SEALED || busy(region)) continue
-    if (live[region] === 0) return region
     const dead = 1 - live[region] / used[region]
     if (dead > mostDead || (dead === mostDead && isOlder(region, deadest, generation))) {
       mostDead = dead

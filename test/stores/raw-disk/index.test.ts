@@ -187,6 +187,18 @@ t.test('takes at most 64 bytes an entry, however many objects they are of', asyn
   }
 })
 
+t.test('a table does not grow for the ids that it was told to expect', async (t) => {
+  const table = createIdTable({
+    capacity: 50_000,
+    expected: 20_000,
+    hashOf: (id) => Math.imul(id, 0x9e3779b1),
+  })
+  for (let id = 0; id < 1000; id++) table.add(Math.imul(id, 0x9e3779b1), id)
+  const bytes = table.bytes()
+  for (let id = 1000; id < 20_000; id++) table.add(Math.imul(id, 0x9e3779b1), id)
+  t.equal(table.bytes(), bytes)
+})
+
 t.test('takes memory for the entries that are there, not for its capacity', async (t) => {
   const index = createIndex({ capacity: 2 ** 28, regions: 100, blocksPerRegion: 65536 })
   t.ok(index.bytes() < 2 ** 20, `${index.bytes()} bytes while it is empty`)

@@ -45,6 +45,7 @@ t.test('takes the one with most dead blocks, if they are four fifths', async (t)
   t.equal(victimOf([sealed(1, 50), sealed(5, 19), sealed(9, 10), sealed(3, 15)]), 2)
   t.equal(victimOf([sealed(1, 50), sealed(5, 20)]), 1, 'just enough')
   t.equal(victimOf([sealed(1, 50), sealed(9, 10), sealed(3, 10)]), 2, 'the older one of two')
+  t.equal(victimOf([sealed(1, 50), sealed(3, 10), sealed(9, 10)]), 1)
 })
 
 t.test('else takes the oldest', async (t) => {

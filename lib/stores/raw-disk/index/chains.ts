@@ -4,10 +4,9 @@ import { NONE, type Records } from './records.ts'
 export interface Chains {
   next(id: number): number
   previous(id: number): number
-  /** Makes a record the only one of its chain. */
-  begin(id: number): void
   insertAfter(id: number, before: number): void
-  insertBefore(id: number, after: number): void
+  /** Puts a record before the first of a chain; `NONE` for an empty one. */
+  prepend(id: number, first: number): void
   unlink(id: number): void
   /** All of a chain from `first` on. */
   from(first: number): number[]
@@ -26,23 +25,15 @@ export function createChains(records: Records, nextWord: number, previousWord: n
     next,
     previous,
 
-    begin(id) {
-      records.set(id, nextWord, NONE)
-      records.set(id, previousWord, NONE)
-    },
-
     insertAfter(id, before) {
       const following = next(before)
-      records.set(id, nextWord, NONE)
       join(before, id)
       join(id, following)
     },
 
-    insertBefore(id, after) {
-      const preceding = previous(after)
+    prepend(id, first) {
       records.set(id, previousWord, NONE)
-      join(id, after)
-      join(preceding, id)
+      join(id, first)
     },
 
     unlink: (id) => join(previous(id), next(id)),

@@ -5,7 +5,7 @@ export const NONE = -1
 const CHUNK_BITS = 13
 const CHUNK_RECORDS = 2 ** CHUNK_BITS
 
-/** What a typed array takes besides its elements, in bytes: by resident memory, of 100,000 with 500 elements, Node 26. */
+/** Bytes of a typed array besides its elements: resident memory of 100,000 with 500 elements each, Node 26. */
 export const ARRAY_OVERHEAD = 450
 
 /**

@@ -9,7 +9,7 @@ const LEAST_SLOTS = 16
 const SPREAD = 1.1
 /** Growing a shard of this many entries takes well under a millisecond. */
 const SHARD_ENTRIES = 2048
-/** More would cost a small cache on a large disk more than its entries do; with 64 million entries growing one takes some ms. */
+/** More would cost a small cache on a large disk more than its entries. With 64 million, growing one takes some ms. */
 const MAX_SHARDS = 1024
 
 /**
@@ -62,7 +62,7 @@ export function createIdTable(o: IdTableOptions): IdTable {
   let searchedTag = 0
   let searchedAt = 0
 
-  // The low bits of a hash choose the shard, the high ones the slot; the tag is the high bits of a product, which depend on all.
+  // The low bits of a hash choose the shard, the high ones the slot. The tag's bits depend on all of them.
   const tagOf = (hash: number): number => Math.imul(hash, 0x9e3779b1) & ~idMask
   const homeOf = (hash: number, slots: number): number => Math.floor((hash >>> 0) * slots * 2 ** -32)
   const idOf = (slot: number): number => (slot & idMask) - 1
