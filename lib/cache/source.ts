@@ -151,11 +151,10 @@ export function createSource(
     },
 
     fromMemory(index) {
-      if (opened) {
-        const { slice, index: at } = opened
+      if (opened?.index === index) {
+        const { slice } = opened
         opened = null
-        if (at === index) return slice
-        slice.loan?.releaseAll()
+        return slice
       }
       return store.l1Slice(key, generation, index)
     },

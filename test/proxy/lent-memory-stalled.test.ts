@@ -93,3 +93,25 @@ t.test('a client that goes while its slice is being read gives it back', async (
   }
   t.pass()
 })
+
+t.test('while the origin is asked for a slice that was lost, nothing is held behind it', async (t) => {
+  const { url, store, origin, allReturned } = await startLending(t, file, { readsAhead: true })
+  store.lose((index) => index === 6, true)
+  const go = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<void>()
+  origin.use(async (_request, exchange) => {
+    asked.resolve()
+    await exchange.stall(go.promise)
+    return exchange.respondFile(file)
+  })
+  const answer = get(`${url}/file`)
+  await asked.promise
+  t.ok(
+    store.reads.some(({ index }) => index === 7),
+    'what follows was read ahead',
+  )
+  await until(() => store.lentBytes === 0)
+  go.resolve()
+  t.ok((await answer).body.equals(file))
+  await allReturned()
+})

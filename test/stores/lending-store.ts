@@ -13,8 +13,8 @@ export interface LendingStore extends SliceStore {
   readonly reads: { index: number; part: SlicePart | undefined }[]
   /** Called before each read answers; the read waits for it. */
   beforeRead: () => unknown
-  /** Slices that are found no more. */
-  lose(isLost: (index: number) => boolean): void
+  /** Slices that are found no more. @param unnoticed `hasSlice` does not know */
+  lose(isLost: (index: number) => boolean, unnoticed?: boolean): void
 }
 
 export interface LendingStoreOptions {
@@ -35,6 +35,7 @@ export function createLendingStore(options: LendingStoreOptions = {}): LendingSt
   const disk = createMemoryStore({ maxBytes: 1024 * 1024 * 1024 })
   const ahead = createReadAhead({ maxBytes: aheadBytes, sliceBytes: 1024 * 1024 })
   let isLost: (index: number) => boolean = () => false
+  let lossIsKnown = true
 
   function lend(bytes: Buffer, from: number | undefined): Slice {
     const segments: Buffer[] = []
@@ -75,7 +76,7 @@ export function createLendingStore(options: LendingStoreOptions = {}): LendingSt
   }
 
   const has = (key: string, generation: number, index: number) =>
-    !isLost(index) && disk.hasSlice(key, generation, index)
+    !(lossIsKnown && isLost(index)) && disk.hasSlice(key, generation, index)
 
   const store = {
     ...disk,
@@ -96,8 +97,9 @@ export function createLendingStore(options: LendingStoreOptions = {}): LendingSt
             last,
           })
       : undefined,
-    lose(lost: (index: number) => boolean) {
+    lose(lost: (index: number) => boolean, unnoticed = false) {
       isLost = lost
+      lossIsKnown = !unnoticed
     },
   }
   return store
