@@ -27,6 +27,8 @@ export interface RawServer {
   purge(path: string, headers?: Record<string, string>): Promise<number>
   /** What the log said, by its messages. */
   messages(): string[]
+  /** Where the index of the present life came from: its snapshot, or the regions. */
+  readFrom(): string
 }
 
 /** @param rawDisk keys of `raw_disk_cache` beside the device and its size */
@@ -72,7 +74,8 @@ export async function startRawServer(
       if (status !== 200) throw new Error(`PURGE ${path}: ${status} ${body}`)
       return JSON.parse(String(body)).purged_count
     },
-    messages: () => messagesIn(server.stdout),
+    messages: () => linesIn(server.stdout).map(({ msg }) => msg),
+    readFrom: () => linesIn(server.stdout).findLast(({ msg }) => msg === 'raw disk read')?.from ?? 'nothing',
   }
 }
 
@@ -82,10 +85,10 @@ export function metricsIn(text: string): Record<string, number> {
   return Object.fromEntries([...lines].map(([, name, value]) => [name, Number(value)]))
 }
 
-/** Messages of pino's lines. */
-export function messagesIn(stdout: string): string[] {
+/** Pino's lines. */
+function linesIn(stdout: string): { msg: string; from?: string }[] {
   const lines = stdout.split('\n').filter((line) => line.startsWith('{'))
-  return lines.map((line) => JSON.parse(line).msg)
+  return lines.map((line) => JSON.parse(line))
 }
 
 /** Bytes that zstd makes much smaller, different for each seed and at each offset. */
