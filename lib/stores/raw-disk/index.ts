@@ -151,9 +151,12 @@ export function createIndex(o: RawIndexOptions): RawIndex {
   function linkToObject(id: number, low: number, high: number): void {
     const hash = hashObject(low, high)
     const first = firstOfObject(hash, low, high)
-    if (first !== NONE) return objectChains.insertAfter(id, first)
-    byObject.add(hash, id)
-    objectChains.prepend(id, NONE)
+    if (first !== NONE) {
+      objectChains.insertAfter(id, first)
+    } else {
+      byObject.add(hash, id)
+      objectChains.prepend(id, NONE)
+    }
   }
 
   function unlinkFromObject(id: number): void {
