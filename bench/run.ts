@@ -1,5 +1,5 @@
-// npm run bench: all benches, results to bench/RESULTS.md. With --smoke seconds of work, with a name (decide, ttfb, memory)
-// that bench alone; then nothing is written.
+// npm run bench: all benches, results to bench/RESULTS.md. With --smoke seconds of work; with names (decide, ttfb, memory,
+// stores) those benches alone, with a part's name (stores/puts) that part. Then nothing is written.
 import { writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
@@ -7,9 +7,20 @@ import { createScope } from '../test/helpers/scope.ts'
 import { benchDecide } from './decide.ts'
 import type { Bench } from './harness.ts'
 import { benchMemory } from './memory.ts'
+import { benchStores } from './stores/stores.ts'
 import { benchTtfb } from './ttfb.ts'
 
-const only = process.argv.slice(2).find((argument) => !argument.startsWith('-'))
+// As the server does; the disk tiers are measured with it.
+process.env.UV_THREADPOOL_SIZE ??= '16'
+
+const BENCHES: Record<string, (bench: Bench, part?: string) => void | Promise<void>> = {
+  decide: benchDecide,
+  ttfb: benchTtfb,
+  memory: benchMemory,
+  stores: benchStores,
+}
+
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const lines: string[] = []
 const scope = createScope()
 const bench: Bench = {
@@ -34,11 +45,13 @@ bench.line(
 )
 bench.line('')
 try {
-  if (only === undefined || only === 'decide') benchDecide(bench)
-  if (only === undefined || only === 'ttfb') await benchTtfb(bench)
-  if (only === undefined || only === 'memory') await benchMemory(bench)
+  for (const each of wanted.length > 0 ? wanted : Object.keys(BENCHES)) {
+    const [name, part] = each.split('/')
+    if (!(name in BENCHES)) throw new Error(`no bench has the name ${name}`)
+    await BENCHES[name](bench, part)
+  }
   while (lines.at(-1) === '') lines.pop()
-  if (!bench.smoke && only === undefined)
+  if (!bench.smoke && wanted.length === 0)
     writeFileSync(join(import.meta.dirname, 'RESULTS.md'), `${lines.join('\n')}\n`)
 } finally {
   await scope.end()

@@ -72,6 +72,7 @@ async function onSlices(bench: Bench, ratios: Map<string, number>): Promise<void
   const path = join(tempDir(bench.scope), 'disk')
   const totalSize = (bench.smoke ? 128 : 1024) * MIB
   const store = await openStore({ path, totalSize, blockSize: 4096, sliceSize: LENGTH })
+  await store.recovered
   await putHot(store)
   let number = 0
   const puts = putSteadily(store, () => number++)
@@ -79,8 +80,7 @@ async function onSlices(bench: Bench, ratios: Map<string, number>): Promise<void
   if (store.figures().reclaimRuns > 0)
     throw new Error('the device is too small: reclaim ran before it should')
   while (store.figures().reclaimRuns < 2) {
-    while (!store.putSlice(keyOf(number), number + 1, 0, noiseSlice(number, LENGTH))) await store.flush()
-    number++
+    await put(store, number++)
   }
   await store.reclaimed()
   const before = store.figures()
@@ -107,13 +107,12 @@ function putSteadily(store: RawDiskStore, nextNumber: () => number): Beside {
 }
 
 async function putHot(store: RawDiskStore): Promise<void> {
-  for (let number = FIRST_HOT; number < FIRST_HOT + HOT; number++) put(store, number)
+  for (let number = FIRST_HOT; number < FIRST_HOT + HOT; number++) await put(store, number)
   await store.flush()
 }
 
-function put(store: RawDiskStore, number: number): void {
-  if (!store.putSlice(keyOf(number), number + 1, 0, noiseSlice(number, LENGTH)))
-    throw new Error('a put was refused')
+async function put(store: RawDiskStore, number: number): Promise<void> {
+  while (!store.putSlice(keyOf(number), number + 1, 0, noiseSlice(number, LENGTH))) await store.flush()
 }
 
 /** One row; returns the ratio of p99 with it and without. */
@@ -162,7 +161,7 @@ async function readSteadily(store: RawDiskStore, ms: number): Promise<Round> {
       const found = await readSlice(store, number, LENGTH)
       // What reclaim gave up must be there again, but as a read from memory it does not count.
       if (found) times.push(performance.now() - asked)
-      else put(store, number)
+      else await put(store, number)
       await wait(2 + 4 * Math.random())
     }
   }

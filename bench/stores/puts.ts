@@ -22,28 +22,32 @@ interface Speed {
   cold: number
 }
 
-const TOTAL = 512 * MIB
 const QUEUE = 16 * MIB
 /** Gets at once. */
 const AT_ONCE = 16
 const TARGETS = { puts: 3, gets: 2 }
 
-const KINDS: Kind[] = [
-  { name: 'file', open: (dir) => createFileStore({ dir, maxBytes: TOTAL, queueBytes: QUEUE }) },
-  {
-    name: 'raw disk',
-    async open(dir) {
-      const size = { totalSize: TOTAL, blockSize: 4096, sliceSize: 65536 }
-      return openStore({ path: `${dir}/disk`, ...size, queueBytes: QUEUE })
+function kindsOf(totalSize: number): Kind[] {
+  return [
+    { name: 'file', open: (dir) => createFileStore({ dir, maxBytes: totalSize, queueBytes: QUEUE }) },
+    {
+      name: 'raw disk',
+      async open(dir) {
+        const size = { totalSize, blockSize: 4096, sliceSize: 65536 }
+        const store = await openStore({ path: `${dir}/disk`, ...size, queueBytes: QUEUE })
+        await store.recovered
+        return store
+      },
     },
-  },
-]
+  ]
+}
 
 /** Small objects, heads and one slice each: what the two disk tiers put and get a second. */
 export async function benchPuts(bench: Bench): Promise<void> {
   const rounds = bench.smoke ? 1 : 5
-  const bytes = (bench.smoke ? 4 : 128) * MIB
+  const bytes = (bench.smoke ? 1 : 128) * MIB
   const canDrop = dropCaches()
+  const kinds = kindsOf((bench.smoke ? 64 : 512) * MIB)
   bench.line('## Puts and gets of the two disk tiers')
   bench.line('')
   bench.line(
@@ -65,15 +69,15 @@ export async function benchPuts(bench: Bench): Promise<void> {
   const claims: (() => void)[] = []
   for (const length of [4096, 16384, 65536]) {
     const objects = Math.min(bytes / length, 8192)
-    const speeds = new Map<Kind, Speed[]>(KINDS.map((kind) => [kind, []]))
+    const speeds = new Map<Kind, Speed[]>(kinds.map((kind) => [kind, []]))
     for (let round = 0; round < rounds; round++)
-      for (const kind of KINDS) speeds.get(kind)!.push(await measure(bench, kind, objects, length, canDrop))
+      for (const kind of kinds) speeds.get(kind)!.push(await measure(bench, kind, objects, length, canDrop))
     const median = (kind: Kind, of: keyof Speed) =>
       percentile(
         speeds.get(kind)!.map((each) => each[of]),
         0.5,
       )
-    for (const kind of KINDS) {
+    for (const kind of kinds) {
       const [puts, synced, warm, cold] = (['puts', 'synced', 'warm', 'cold'] as const).map((of) =>
         Math.round(median(kind, of)),
       )
@@ -82,7 +86,7 @@ export async function benchPuts(bench: Bench): Promise<void> {
         `| ${length / 1024} KiB | ${kind.name} | ${puts} | ${synced} | ${refused} | ${warm} | ${cold} |`,
       )
     }
-    const [file, raw] = KINDS
+    const [file, raw] = kinds
     const told = (what: string, of: keyof Speed, target: number) => {
       const ratio = median(raw, of) / median(file, of)
       const name = `${what} of ${length / 1024} KiB, raw disk against file`

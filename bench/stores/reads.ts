@@ -15,7 +15,7 @@ const TARGET = 0.9
 /** Slices of 1 MiB from the store, against O_DIRECT reads of the same file with no store around them. */
 export async function benchReads(bench: Bench): Promise<void> {
   const slices = bench.smoke ? 16 : 512
-  const totalSize = (bench.smoke ? 256 : 1024) * MIB
+  const totalSize = (bench.smoke ? 64 : 1024) * MIB
   const ms = bench.smoke ? 50 : 500
   const rounds = bench.smoke ? 1 : 15
   const path = join(tempDir(bench.scope), 'disk')

@@ -14,7 +14,7 @@ export interface Told {
   entries: number
   /** Of the index by its own count. */
   indexBytes: number
-  /** What the process has grown by since the store was opened and empty. */
+  /** Bytes of resident memory by which each entry of the second half made the process grow. */
   grown: number
   /** Seconds that filling took. */
   filled: number

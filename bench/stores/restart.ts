@@ -54,14 +54,13 @@ export async function benchRestart(bench: Bench): Promise<Device> {
   bench.line('')
   const { told } = filled
   const index = told.indexBytes / told.entries
-  const grown = told.grown / told.entries
   const isWhole = (each: Told) => each.entries === entries && each.found === each.asked
   const bytes = (each: number) => `${figure(each)} bytes`
   const seconds = (each: Told) => `${figure(each.recovered / 1000)} s`
   const inTime = (each: Told, most: number) => isWhole(each) && each.recovered < most * 1000
   const most = `<= ${BYTES_PER_ENTRY} bytes`
   claim(bench, 'Index, an entry', bytes(index), most, index <= BYTES_PER_ENTRY)
-  claim(bench, 'Growth of the process, an entry', bytes(grown), most, grown <= BYTES_PER_ENTRY)
+  claim(bench, 'Growth of the process, an entry', bytes(told.grown), most, told.grown <= BYTES_PER_ENTRY)
   for (const [name, each, limit] of [
     ['Restart after SIGKILL', afterKill.told, SECONDS.killed],
     ['Restart after a clean stop', afterClose.told, SECONDS.clean],
