@@ -6,8 +6,8 @@ import type { Counters } from './counters.ts'
 export function createSink(res: ServerResponse, counters: Counters): Sink {
   const callbacks = new Set<() => void>()
   const { socket } = res.req
-  /** Of writes whose bytes are in a queue of Node's or the kernel's. */
-  const beingTaken = new Set<() => void>()
+  // Of writes whose bytes may still be read. Most responses have none: they need no set of their own.
+  let beingTaken = NONE
   let gone = false
 
   res.once('close', () => {
@@ -23,7 +23,7 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
   /** Not every write that a closed connection leaves behind is called back. */
   function forgetWrites(): void {
     for (const taken of beingTaken) taken()
-    beingTaken.clear()
+    beingTaken = NONE
   }
 
   return {
@@ -37,6 +37,7 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
       }
       counters.bytesToClients += bytes.length
       if (taken === undefined) return res.write(bytes)
+      if (beingTaken === NONE) beingTaken = new Set()
       beingTaken.add(taken)
       return res.write(bytes, () => beingTaken.delete(taken) && taken())
     },
@@ -63,3 +64,5 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
     },
   }
 }
+
+const NONE: Set<() => void> = new Set()
