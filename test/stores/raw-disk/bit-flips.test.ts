@@ -3,6 +3,8 @@ import { REGION_HEADER_BYTES } from '../../../lib/stores/raw-disk/format/region.
 import { type Bed, createBed, type Ending } from './helpers.ts'
 import { type Random, randomFrom } from './random.ts'
 
+t.setTimeout(300_000)
+
 const MIB = 1024 * 1024
 const totalSize = 4 * MIB
 /** How many damaged devices each kind of damage is tried on. */
@@ -89,9 +91,11 @@ for (const ending of ['kill', 'close'] as Ending[]) {
         bed.check()
         bed.put('new', 1, 0, 20_000)
         await bed.flush()
+        t.ok(await bed.get('new', 1, 0), 'goes on working')
         await bed.restart(ending === 'kill' ? 'close' : 'kill', seed)
         await bed.getAll()
-        t.ok(await bed.get('new', 1, 0), 'goes on working')
+        // What is written behind damaged entries of an open region cannot be found without a snapshot.
+        if (ending === 'kill') t.ok(await bed.get('new', 1, 0), 'and keeps what it did')
         await bed.close()
       }
       t.comment(`${found} of ${asked} were found`)

@@ -3,10 +3,17 @@ import t from 'tap'
 import { type Bed, createBed, type Ending } from './helpers.ts'
 import { HEADS } from './ledger.ts'
 
+t.setTimeout(300_000)
+
 /** Runs of the property; SOAK_RUNS=100000 for a night. */
-const numRuns = Number(process.env.SOAK_RUNS ?? 200)
+const numRuns = Number(process.env.SOAK_RUNS ?? 300)
+/** SEED=… RUN_PATH=…, as a failure was reported, repeat it. */
+const { SEED, RUN_PATH } = process.env
+const repeated = SEED === undefined ? {} : { seed: Number(SEED), path: RUN_PATH }
 const soaking = process.env.SOAK_RUNS !== undefined
 
+/** So small that its regions turn over many times. */
+const device = { totalSize: 1.5 * 1024 * 1024, sliceSize: 32_768, store: { readBytes: 1024 * 1024 } }
 const KEYS = ['a', 'b', 'c', 'd', 'e', 'f']
 const step = fc.record({
   kind: fc.oneof(
@@ -28,7 +35,7 @@ const step = fc.record({
   key: fc.constantFrom(...KEYS),
   generation: fc.constantFrom(1, 2),
   index: fc.nat(3),
-  length: fc.oneof(fc.nat(200), fc.nat(9000), fc.nat(65536)),
+  length: fc.oneof(fc.nat(200), fc.nat(9000), fc.nat(32768)),
   ending: fc.constantFrom<Ending>('close', 'close, then power failure', 'kill', 'kill', 'crash', 'crash'),
   seed: fc.nat(),
 })
@@ -73,7 +80,7 @@ async function take(bed: Bed, each: Step, behind: Behind, tally: Tally): Promise
   if (kind === 'put') bed.put(key, generation, index, length)
   else if (kind === 'putMany') {
     for (let count = 0; count < 12; count++)
-      bed.put(KEYS[count % 6], generation, count % 4, (length + count * 997) % 65536)
+      bed.put(KEYS[count % 6], generation, count % 4, (length + count * 997) % 32768)
     await bed.flush()
   } else if (kind === 'putHeads') bed.putHeads(key, length % 3000)
   else if (kind === 'removeHeads') bed.putHeads(key, -1)
@@ -108,7 +115,7 @@ t.test('whatever the device loses, an answer is what was put or a miss', async (
       fc.constantFrom(512, 4096, 16384),
       fc.nat(),
       async (steps, blockSize, seed) => {
-        const bed = await createBed({ totalSize: 4 * 1024 * 1024, blockSize, seed })
+        const bed = await createBed({ ...device, blockSize, seed })
         const behind = createBehind()
         for (const each of steps) await take(bed, each, behind, tally)
         await behind.all()
@@ -117,10 +124,10 @@ t.test('whatever the device loses, an answer is what was put or a miss', async (
         await bed.close()
       },
     ),
-    { numRuns, endOnFailure: soaking, interruptAfterTimeLimit: soaking ? undefined : 60_000 },
+    { numRuns, ...repeated, endOnFailure: soaking, interruptAfterTimeLimit: soaking ? undefined : 60_000 },
   )
   t.comment(JSON.stringify(tally))
-  t.ok(tally.found > 1000, 'much was found again')
-  t.ok(tally.restarts > 100)
-  t.ok(tally.reclaims > 100, 'regions turned over')
+  t.ok(tally.restarts > 50)
+  t.ok(tally.found > tally.restarts * 5, 'much was found again')
+  t.ok(tally.reclaims > 10, 'regions turned over')
 })

@@ -3,6 +3,8 @@ import { type Bed, createBed } from './helpers.ts'
 import { HEADS } from './ledger.ts'
 import { randomFrom } from './random.ts'
 
+t.setTimeout(300_000)
+
 const MIB = 1024 * 1024
 
 /** What all tests of a full cache look at, with nothing under way. */

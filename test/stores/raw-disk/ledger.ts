@@ -88,10 +88,12 @@ export function createLedger(): Ledger {
     }
   }
 
+  /** What is kept once the store has answered: what it holds now, or what was flushed before. */
   function keep(which: 'flushed' | 'synced'): () => void {
     const kept: [Account, number][] = []
     for (const each of accounts.values()) {
-      if (typeof each.current === 'object') kept.push([each, each.current.at])
+      if (which === 'synced') kept.push([each, each.flushed])
+      else if (typeof each.current === 'object') kept.push([each, each.current.at])
     }
     return () => {
       for (const [each, at] of kept) each[which] = Math.max(each[which], at)
