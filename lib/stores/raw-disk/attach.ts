@@ -87,7 +87,7 @@ export async function contentsOf(device: Device): Promise<Contents> {
     if (ours.length > 0) return { kind: 'ours', superblock: ours[0] }
     return { kind: 'useless', why: 'its superblocks are damaged' }
   }
-  for (const copy of copies) if (copy.found === 'unreadable') throw copy.error
+  // One that could not be read is read once more here, and then the error is the caller's.
   return (await isBlank(device)) ? { kind: 'blank' } : { kind: 'foreign' }
 }
 
@@ -98,8 +98,8 @@ async function readCopy(device: Device, at: number) {
   try {
     await device.read(bytes, at)
     return { found: decodeSuperblock(bytes), bytes }
-  } catch (error) {
-    return { found: 'unreadable', bytes, error } as const
+  } catch {
+    return { found: 'unreadable', bytes } as const
   }
 }
 

@@ -86,6 +86,10 @@ t.test('what an interrupted preallocation left is taken up, under both names', a
   t.same(fs.readdirSync(dir), ['disk'])
   t.equal(fs.statSync(join(dir, 'disk')).size, sizes.totalSize)
 
+  fs.writeFileSync(join(dir, 'longer.new'), Buffer.alloc(sizes.totalSize + MIB))
+  await open(t, join(dir, 'longer'))
+  t.equal(fs.statSync(join(dir, 'longer')).size, sizes.totalSize)
+
   fs.writeFileSync(join(dir, 'grown'), Buffer.alloc(3 * MIB))
   await open(t, join(dir, 'grown'))
   t.equal(fs.statSync(join(dir, 'grown')).size, sizes.totalSize)

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import fs, { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { scratchDirectory } from '../helpers.ts'
-import { open, refused } from './opening.ts'
+import { type AnyCall, open, refused, replaceSystemCalls } from './opening.ts'
 
 const program = join(import.meta.dirname, 'ownership-child.ts')
 
@@ -78,6 +78,39 @@ t.test('of many that make the file at once one has it', async (t) => {
   t.equal(said.filter((each) => each === 'open').length, 1, said.join('; '))
   t.equal(said.filter((each) => each.startsWith('EBUSY')).length, 3, said.join('; '))
   t.same(readdirSync(dir), ['disk'])
+})
+
+/** What another process does right after this one has opened the file that is to become the disk. */
+function meanwhile(t: Parameters<typeof replaceSystemCalls>[0], act: () => void): void {
+  const { open } = fs as { open: AnyCall }
+  let isFirst = true
+  replaceSystemCalls(t, {
+    open(path, flags, mode, done) {
+      open(path, flags, mode, (error: Error | null, fd: number) => {
+        if (isFirst) act()
+        isFirst = false
+        done(error, fd)
+      })
+    },
+  })
+}
+
+t.test('another process has made the file before this one could begin', async (t) => {
+  const dir = scratchDirectory(t)
+  const path = join(dir, 'disk')
+  meanwhile(t, () => writeFileSync(path, 'of another process'))
+  await refused(t, path, {}, inUse)
+  t.equal(readFileSync(path, 'utf8'), 'of another process')
+  t.same(readdirSync(dir), ['disk'])
+})
+
+t.test('the file that this process has begun with is the finished one of another', async (t) => {
+  const dir = scratchDirectory(t)
+  const path = join(dir, 'disk')
+  meanwhile(t, () => renameSync(`${path}.new`, path))
+  await refused(t, path, {}, inUse)
+  t.same(readdirSync(dir), ['disk'])
+  t.ok(fs.statSync(path).size <= 4096, 'nothing but the page that tried O_DIRECT')
 })
 
 t.test('a process that is killed while it makes the file leaves nothing in the way', async (t) => {
