@@ -91,8 +91,8 @@ async function patient(t: Test, retryMs = 50) {
       if (fault !== undefined) t.fail(`${path} ${range}: ${fault}`)
     }
   }
-  /** Twelve clients at once; every answer is judged. */
-  const load = async () => void (await Promise.all(Array.from({ length: 12 }, () => client(12))))
+  /** Ten clients at once; every answer is judged. */
+  const load = async () => void (await Promise.all(Array.from({ length: 10 }, () => client(10))))
   const status = async () => {
     const response = await get(`${proxy.url}/health`)
     return [response.status, JSON.parse(String(response.body)).status]
