@@ -49,7 +49,7 @@ function spaceFamilies(figures: () => RawDiskFigures): Family[] {
     ),
     gauge(
       'raw_disk_padding_bytes',
-      'Bytes between the ends of live entries and of their last blocks',
+      'Bytes between the ends of entries and of their last blocks, since the start',
       (f) => f.paddingBytes,
     ),
     gauge('raw_disk_cache_entries', 'Heads and slices in the index', (f) => f.entries),
