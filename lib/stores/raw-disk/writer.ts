@@ -65,6 +65,8 @@ export function createWriter(options: WriterOptions): Writer {
   const batches = new Set<Batch>()
   const flushed: (() => void)[] = []
   let open = -1
+  /** A write into the open region has failed. */
+  let hasHole = false
   let records: FooterRecord[] = []
   let writes = 0
   let padding = 0
@@ -85,7 +87,8 @@ export function createWriter(options: WriterOptions): Writer {
         options.onNoRoom()
         break
       }
-      if (!fits(regions.used[open], blocksOf(next), 1)) {
+      // The place of a hole may be bad, and recovery walks an unsealed region only up to the first one.
+      if (hasHole || !fits(regions.used[open], blocksOf(next), 1)) {
         if (!sealOpen()) break
         continue
       }
@@ -197,8 +200,7 @@ export function createWriter(options: WriterOptions): Writer {
       entry.settled(written ? block : -1, written ? blocks : 0)
     }
     regions.unpin(batch.region)
-    // The place may be bad, and recovery walks an unsealed region only up to the first hole.
-    if (!written && open === batch.region && !device.offline) sealOpen()
+    if (!written && open === batch.region) hasHole = true
     pump()
   }
 
@@ -217,6 +219,7 @@ export function createWriter(options: WriterOptions): Writer {
     }
     encodeFooter(buffer.subarray(bytes - length, bytes), records, place)
     open = -1
+    hasHole = false
     records = []
     regions.seal(region)
     void writeFooter(region, buffer.subarray(0, bytes), position(region + 1, 0) - bytes)
