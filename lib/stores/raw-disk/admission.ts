@@ -1,3 +1,5 @@
+import { mix } from './mix.ts'
+
 /** Lets an entry onto the disk only the second time it is put: most of what is fetched once is never asked for again. */
 export interface Admission {
   /** False for a name that was not seen lately, which is noted; true from the second time on. Both words are u32. */
@@ -65,10 +67,3 @@ function has(filter: Uint32Array, start: number, step: number): boolean {
 }
 
 const bitOf = (hash: number, words: number): number => Math.floor((hash >>> 0) * words * 2 ** -27)
-
-/** The finaliser of MurmurHash3 (public domain). */
-function mix(hash: number): number {
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return hash ^ (hash >>> 16)
-}

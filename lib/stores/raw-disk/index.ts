@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { createChains } from './index/chains.ts'
 import { createRecords, NONE } from './index/records.ts'
 import { createIdTable } from './index/table.ts'
+import { mix } from './mix.ts'
 
 /** In place of generation and slice index: the entry is the list of heads of its object. */
 export const HEADS_NAME = 0xffffffff
@@ -249,11 +250,4 @@ export function createIndex(o: RawIndexOptions): RawIndex {
       return end >= records.top ? 0 : end
     },
   }
-}
-
-/** The finaliser of MurmurHash3 (public domain): each bit of the input turns each one of the output half the time. */
-function mix(hash: number): number {
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return hash ^ (hash >>> 16)
 }
