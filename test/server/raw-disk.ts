@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Test } from 'tap'
@@ -5,7 +6,8 @@ import { bytesOf } from '../helpers/bytes.ts'
 import { type Answer, get, type RequestOptions } from '../helpers/client.ts'
 import { type Origin, startOrigin } from '../helpers/origin.ts'
 import { type Scope, tempDir } from '../helpers/scope.ts'
-import { type Server, startServer } from '../helpers/server.ts'
+import { freePorts, type Server, startServer } from '../helpers/server.ts'
+import { runServer } from './run.ts'
 
 export const MIB = 1024 * 1024
 /** Bytes of a slice: small, so that a small device has many of them. */
@@ -146,4 +148,40 @@ export function balanced(t: Test, figures: Record<string, number>, when: string)
   t.equal(used + free, total, `${when}: used + free = total`)
   t.equal(live + dead, used, `${when}: live + dead = used`)
   t.ok(total > (0.9 * TOTAL) / 4096, `${when}: ${total} blocks`)
+}
+
+/** Starts a server that is expected to end at once, and says how. */
+export async function refused(
+  t: Test,
+  rawDisk: Record<string, unknown>,
+  settings: Record<string, unknown> = {},
+) {
+  const [proxy, health, metrics] = (await freePorts(3)).map((port) => `127.0.0.1:${port}`)
+  const file = join(tempDir(t), 'config.yaml')
+  const config = {
+    upstream_address: '127.0.0.1:9',
+    listen_address: proxy,
+    health_endpoint: { address: health },
+    metrics_endpoint: { address: metrics },
+    l2_backend: 'raw_disk',
+    raw_disk_cache: { total_size: TOTAL, ...rawDisk },
+    slice_size: SLICE,
+    log_level: 'silent',
+    ...settings,
+  }
+  writeFileSync(file, JSON.stringify(config, null, 1))
+  return { file, ...(await runServer(t, [file])) }
+}
+
+/** It ends with 1, one sentence, no stack. */
+export function oneSentence(
+  t: Test,
+  { code, stderr }: { code: number | null; stderr: string },
+  told: RegExp,
+): void {
+  t.equal(code, 1)
+  t.match(stderr, told)
+  t.equal(stderr.split('\n').length, 2, `one line: ${stderr}`)
+  t.match(stderr, /^slicestream: /)
+  t.notMatch(stderr, /\n\s+at /)
 }
