@@ -21,8 +21,16 @@ export function objectName(key: string): ObjectName {
 }
 
 function hashed(key: string): ObjectName {
-  const digest = hash('sha256', key, 'buffer')
-  return { low: digest.readUInt32LE(0), high: digest.readUInt32LE(4) }
+  // As latin1: making a Buffer of the digest takes as long as the digest itself.
+  const digest = hash('sha256', key, 'latin1')
+  return { low: wordAt(digest, 0), high: wordAt(digest, 4) }
+}
+
+/** Four bytes, the first one lowest. */
+function wordAt(bytes: string, at: number): number {
+  const low = bytes.charCodeAt(at) | (bytes.charCodeAt(at + 1) << 8)
+  const high = bytes.charCodeAt(at + 2) | (bytes.charCodeAt(at + 3) << 8)
+  return (low | (high << 16)) >>> 0
 }
 
 /**
