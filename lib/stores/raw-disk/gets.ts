@@ -38,21 +38,23 @@ export function createGets({ known, counts, regions, reads, isReadable }: GetsOp
     readAt: (place: Place) => Promise<T | 'failed' | 'damaged'>,
     discard?: (found: T) => void,
   ): Promise<T | undefined> {
-    const { key, generation, index } = name
     const block = catalog.index.block(id)
+    // By the words of the index: hashing the key once more took 2 of the 50 us of reading 4 KiB.
+    const [low, high] = [catalog.index.objectLow(id), catalog.index.objectHigh(id)]
+    const [generation, index] = [catalog.index.generation(id), catalog.index.index(id)]
     const region = regions.regionOf(block)
     regions.pin(region)
     const place = { block, blocks: catalog.index.blocks(id), regionGeneration: regions.generation[region] }
     const found = await readAt(place)
     regions.unpin(region)
-    const now = known.find(key, generation, index)
+    const now = catalog.index.find(low, high, generation, index)
     if (found === 'failed') return undefined
     if (found === 'damaged') {
       counts.corrupt++
       if (now !== -1 && catalog.index.block(now) === block) catalog.remove(now)
       return undefined
     }
-    if (now === -1 && pending.find(key, generation, index) === undefined) {
+    if (now === -1 && pending.find(name.key, name.generation, name.index) === undefined) {
       discard?.(found as T)
       return undefined
     }
