@@ -202,6 +202,27 @@ t.test('a table hardly grows for the ids that it was told to expect', async (t) 
   t.ok(rehashedOf(100_000) < 20_000)
 })
 
+t.test('a table takes as much memory an id at all times while it grows', async (t) => {
+  const hashOf = (id: number) => Math.imul(id, 0x9e3779b1)
+  const table = createIdTable({ capacity: 2 ** 20, hashOf })
+  const each: number[] = []
+  for (let id = 0; id < 400_000; id++) {
+    table.add(hashOf(id), id)
+    if (id >= 200_000 && id % 100 === 0) each.push(table.bytes() / id)
+  }
+  const [least, most] = [Math.min(...each), Math.max(...each)]
+  t.ok(most / least < 1.15, `${least} to ${most}`)
+})
+
+t.test('a table hardly offers an id for a hash that is not there', async (t) => {
+  const hashOf = (id: number) => Math.imul(id, 0x9e3779b1) ^ id
+  const table = createIdTable({ capacity: 20_000, hashOf })
+  for (let id = 0; id < 20_000; id++) table.add(hashOf(id), id)
+  let offered = 0
+  for (let other = 20_000; other < 40_000; other++) if (table.first(hashOf(other)) !== -1) offered++
+  t.ok(offered < 200, `${offered} of 20000`)
+})
+
 t.test('takes memory for the entries that are there, not for its capacity', async (t) => {
   const index = createIndex({ capacity: 2 ** 28, regions: 100, blocksPerRegion: 65536 })
   t.ok(index.bytes() < 2 ** 20, `${index.bytes()} bytes while it is empty`)
