@@ -1,6 +1,7 @@
 import { close, constants, open, read } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { geometryOf } from '../../lib/stores/raw-disk/geometry.ts'
 import { createArena } from '../../lib/stores/raw-disk/memory.ts'
 import { tempDir } from '../../test/helpers/scope.ts'
 import { type Bench, claim, figure, MIB, percentile } from '../harness.ts'
@@ -18,6 +19,7 @@ export async function benchReads(bench: Bench): Promise<void> {
   const totalSize = (bench.smoke ? 64 : 1024) * MIB
   const ms = bench.smoke ? 50 : 500
   const rounds = bench.smoke ? 1 : 15
+  const { dataOffset } = geometryOf({ totalSize, blockSize: 4096, sliceSize: MIB })
   const path = join(tempDir(bench.scope), 'disk')
   const store = await openStore({ path, totalSize, blockSize: 4096, sliceSize: MIB })
   await store.recovered
@@ -26,7 +28,7 @@ export async function benchReads(bench: Bench): Promise<void> {
   }
   await store.flush()
 
-  const plain = await plainReads(path, totalSize)
+  const plain = await plainReads(path, dataOffset, slices * MIB)
   const stored: Reading = (concurrency, ms) =>
     readFor(concurrency, ms, async () => {
       const number = Math.floor(Math.random() * slices)
@@ -77,7 +79,12 @@ export async function benchReads(bench: Bench): Promise<void> {
   await store.close()
 }
 
-async function plainReads(path: string, size: number): Promise<{ read: Reading; close(): Promise<void> }> {
+/** O_DIRECT reads of 1 MiB at random places of `bytes` bytes from `first` on. */
+async function plainReads(
+  path: string,
+  first: number,
+  bytes: number,
+): Promise<{ read: Reading; close(): Promise<void> }> {
   const fd = await promisify(open)(path, constants.O_RDONLY | constants.O_DIRECT)
   const slab = createArena(32 * MIB).slab(32 * MIB)
   const one = (buffer: Buffer, place: number) =>
@@ -88,7 +95,7 @@ async function plainReads(path: string, size: number): Promise<{ read: Reading; 
     read: (concurrency, ms) =>
       readFor(concurrency, ms, async () => {
         const buffer = slab.take(MIB)!
-        await one(buffer, Math.floor(Math.random() * (size / 2 / MIB)) * MIB)
+        await one(buffer, first + Math.floor((Math.random() * (bytes - MIB)) / 4096) * 4096)
         slab.give(buffer)
       }),
     close: () => promisify(close)(fd),
