@@ -6,9 +6,9 @@ import { type Random, randomFrom } from './random.ts'
 t.setTimeout(300_000)
 
 const MIB = 1024 * 1024
-const totalSize = 4 * MIB
+const totalSize = 2 * MIB
 /** How many damaged devices each kind of damage is tried on. */
-const ROUNDS = Number(process.env.SOAK_RUNS ?? 25)
+const ROUNDS = Number(process.env.SOAK_RUNS ?? 10)
 
 /** A device with something of everything: sealed regions, an open one, a snapshot, purges, a tail after the snapshot. */
 async function filled(ending: Ending, seed: number): Promise<Bed> {

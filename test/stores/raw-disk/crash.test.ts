@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type Bed, createBed, type Ending } from './helpers.ts'
+import { type Bed, type BedOptions, createBed, type Ending } from './helpers.ts'
 import { HEADS } from './ledger.ts'
+import { randomFrom } from './random.ts'
 
 t.setTimeout(300_000)
 
@@ -107,27 +108,66 @@ async function take(bed: Bed, each: Step, behind: Behind, tally: Tally): Promise
   bed.check()
 }
 
+async function run(
+  steps: Step[],
+  tally: Tally,
+  ending: Ending,
+  seed: number,
+  options: BedOptions,
+): Promise<void> {
+  const bed = await createBed({ ...options, seed })
+  const behind = createBehind()
+  for (const each of steps) await take(bed, each, behind, tally)
+  await behind.all()
+  await bed.restart(ending, seed)
+  tally.found += await bed.getAll()
+  await bed.close()
+}
+
+const steps = fc.array(step, { minLength: 5, maxLength: soaking ? 150 : 80, size: 'max' })
+const lastEnding = fc.constantFrom<Ending>('kill', 'crash')
+const interruptAfterTimeLimit = soaking ? undefined : 45_000
+const parameters = { ...repeated, endOnFailure: soaking, interruptAfterTimeLimit }
+
 t.test('whatever the device loses, an answer is what was put or a miss', async (t) => {
   const tally: Tally = { found: 0, restarts: 0, reclaims: 0 }
   await fc.assert(
     fc.asyncProperty(
-      fc.array(step, { minLength: 5, maxLength: soaking ? 150 : 80, size: 'max' }),
+      steps,
       fc.constantFrom(512, 4096, 16384),
+      lastEnding,
       fc.nat(),
-      async (steps, blockSize, seed) => {
-        const bed = await createBed({ ...device, blockSize, seed })
-        const behind = createBehind()
-        for (const each of steps) await take(bed, each, behind, tally)
-        await behind.all()
-        await bed.restart(seed % 2 === 0 ? 'kill' : 'crash', seed)
-        tally.found += await bed.getAll()
-        await bed.close()
-      },
+      (steps, blockSize, ending, seed) => run(steps, tally, ending, seed, { ...device, blockSize }),
     ),
-    { numRuns, ...repeated, endOnFailure: soaking, interruptAfterTimeLimit: soaking ? undefined : 60_000 },
+    { ...parameters, numRuns },
   )
   t.comment(JSON.stringify(tally))
   t.ok(tally.restarts > 50)
   t.ok(tally.found > tally.restarts * 5, 'much was found again')
   t.ok(tally.reclaims > 10, 'regions turned over')
+})
+
+t.test('whatever fails on the device, an answer is what was put or a miss', async (t) => {
+  const tally: Tally = { found: 0, restarts: 0, reclaims: 0 }
+  await fc.assert(
+    fc.asyncProperty(
+      steps,
+      fc.constantFrom(0.02, 0.1, 0.5),
+      fc.constantFrom('read', 'write', 'sync', undefined),
+      lastEnding,
+      fc.nat(),
+      (steps, probability, kind, ending, seed) => {
+        const random = randomFrom(seed)
+        const failing: BedOptions['failing'] = (operation) => {
+          if (kind !== undefined && operation.kind !== kind) return undefined
+          return random.chance(probability) ? random.pick(['EIO', 'ENOSPC', 'SHORT']) : undefined
+        }
+        const store = { ...device.store, retryMs: 1 }
+        return run(steps, tally, ending, seed, { ...device, store, failing })
+      },
+    ),
+    { ...parameters, numRuns: Math.ceil(numRuns / 4) },
+  )
+  t.comment(JSON.stringify(tally))
+  t.ok(tally.found > tally.restarts, 'some was found again')
 })

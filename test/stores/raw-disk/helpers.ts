@@ -22,6 +22,8 @@ export interface BedOptions {
   sliceSize?: number
   seed?: number
   store?: StoreChoices
+  /** The device fails now and then: what is answered may be lost, and found again. */
+  failing?: FakeDevice['fault']
 }
 
 /** How a life of the store ends. */
@@ -66,6 +68,7 @@ export async function createBed(options: BedOptions): Promise<Bed> {
   const { totalSize, blockSize = 4096, sliceSize = 65536, seed = 1 } = options
   const geometry = geometryOf({ totalSize, blockSize, sliceSize })
   const ledger = createLedger()
+  /** From then on a miss is final. */
   let recovered = false
   /** Removals of heads that the next flush makes durable. */
   let removals: (() => void)[] = []
@@ -83,9 +86,10 @@ export async function createBed(options: BedOptions): Promise<Bed> {
   async function open(device: FakeDevice, { wait = true, fault }: Next): Promise<void> {
     bed.device = device
     bed.store = await openStore(device, geometry, options.store, fault)
+    if (options.failing) device.fault = options.failing
     recovered = false
     const whenRecovered = bed.store.recovered.then(() => {
-      recovered = true
+      recovered = options.failing === undefined
     })
     if (wait) await whenRecovered
   }
@@ -174,6 +178,7 @@ export async function createBed(options: BedOptions): Promise<Bed> {
     async restart(ending, seed, next = {}) {
       const old = bed.store
       const oldDevice = bed.device
+      if (recovered) ledger.evictions(old.hasSlice)
       if (ending.startsWith('close')) {
         await within(old.close(), 'close')
         bed.check()
@@ -182,7 +187,8 @@ export async function createBed(options: BedOptions): Promise<Bed> {
       const nextDevice =
         ending === 'kill' || ending === 'close' ? oldDevice.kill(seed) : oldDevice.crash(seed)
       removals = []
-      if (next.before) ledger.restart('damaged')
+      if (options.failing) ledger.restart('failed')
+      else if (next.before) ledger.restart('damaged')
       else ledger.restart(ending === 'kill' ? 'killed' : ending === 'crash' ? 'crashed' : 'closed')
       if (!ending.startsWith('close')) await within(old.close(), 'close after the end of the device')
       bed.device = nextDevice

@@ -23,6 +23,8 @@ interface Account {
   flushed: number
   synced: number
   changes: number
+  /** The newest version was evicted: after a kill an older one may be found, which is on the device still. */
+  evicted: boolean
 }
 
 /**
@@ -39,6 +41,8 @@ export interface Ledger {
   clear(): () => void
   flush(): () => void
   checkpoint(): () => void
+  /** A life ends in which the store had not all that was put. @param has whether it had an entry */
+  evictions(has: (key: string, generation: number, index: number) => boolean): void
   /** A question begins; its result judges the answer and returns what is wrong with it. */
   ask(
     key: string,
@@ -48,9 +52,9 @@ export interface Ledger {
   /**
    * A new life.
    * @param how `closed` keeps everything, `killed` what was flushed, `crashed` what was synced; after `damaged` anything
-   * that was put and not purged since may be found
+   * that was put and not purged since may be found, after `failed` also what was purged: the device may not have taken it
    */
-  restart(how: 'closed' | 'killed' | 'crashed' | 'damaged'): void
+  restart(how: 'closed' | 'killed' | 'crashed' | 'damaged' | 'failed'): void
   names(): { key: string; generation: number; index: number }[]
 }
 
@@ -63,7 +67,16 @@ export function createLedger(): Ledger {
     const name = JSON.stringify([key, generation, index])
     let found = accounts.get(name)
     if (found === undefined) {
-      found = { puts: [], all: [], current: 'nothing', floor: 0, flushed: 0, synced: 0, changes: 0 }
+      found = {
+        puts: [],
+        all: [],
+        current: 'nothing',
+        floor: 0,
+        flushed: 0,
+        synced: 0,
+        changes: 0,
+        evicted: false,
+      }
       accounts.set(name, found)
       parts.set(name, { key, generation, index })
     }
@@ -122,6 +135,12 @@ export function createLedger(): Ledger {
     flush: () => keep('flushed'),
     checkpoint: () => keep('synced'),
 
+    evictions(has) {
+      for (const [name, { key, generation, index }] of parts) {
+        if (!has(key, generation, index)) accounts.get(name)!.evicted = true
+      }
+    },
+
     ask(key, generation, index) {
       const own = account(key, generation, index)
       const { current, changes } = own
@@ -129,6 +148,7 @@ export function createLedger(): Ledger {
       const before = current === 'unknown' ? [...own.puts] : current === 'nothing' ? [] : [current]
       return (isIt, final) => {
         if (isIt === undefined) {
+          own.evicted = true
           if (own.changes === changes && final) own.current = 'nothing'
           return undefined
         }
@@ -150,7 +170,8 @@ export function createLedger(): Ledger {
         each.changes++
         if (how === 'closed') continue
         each.current = 'unknown'
-        if (how === 'damaged') {
+        if (how === 'failed') each.floor = 0
+        if (how === 'damaged' || how === 'failed' || each.evicted) {
           const puts = each.all.filter((put) => put.at > each.floor)
           Object.assign(each, { puts, flushed: 0, synced: 0 })
           continue
