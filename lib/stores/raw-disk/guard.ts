@@ -33,6 +33,7 @@ export function createGuard({ device, retryMs, probe, onBack, log }: GuardOption
   const inARow = { readErrors: 0, writeErrors: 0 }
   let offline = false
   let timer: NodeJS.Timeout | undefined
+  let retrying: Promise<void> | undefined
 
   function failed(kind: 'readErrors' | 'writeErrors', error: unknown): void {
     count[kind]++
@@ -44,7 +45,7 @@ export function createGuard({ device, retryMs, probe, onBack, log }: GuardOption
   }
 
   function tryLater(): void {
-    timer = setTimeout(retry, retryMs).unref()
+    timer = setTimeout(() => (retrying = retry()), retryMs).unref()
   }
 
   async function retry(): Promise<void> {
@@ -105,6 +106,7 @@ export function createGuard({ device, retryMs, probe, onBack, log }: GuardOption
     async close() {
       clearTimeout(timer)
       timer = undefined
+      await retrying
       await device.close()
     },
   }

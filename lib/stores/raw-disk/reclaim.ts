@@ -6,7 +6,7 @@ import type { Guard } from './guard.ts'
 import { HEADS_NAME } from './index.ts'
 import type { Slab } from './memory.ts'
 import type { Reads } from './reads.ts'
-import type { Regions } from './regions.ts'
+import { CLEAN, type Regions } from './regions.ts'
 import { chooseCarried, chooseVictim, reserveOf } from './victim.ts'
 import type { Writer } from './writer.ts'
 
@@ -60,7 +60,7 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
         live: regions.live,
         used: regions.used,
         generation: regions.generation,
-        busy: (region) => regions.pins[region] > 0,
+        busy: (region) => regions.writes[region] > 0,
       })
       if (victim === -1) return
       await reclaim(victim)
@@ -93,7 +93,15 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
         needed: isHeads && isNeeded(id, region),
       }
     })
+    // Another region may be older than this one, and hold what entries of this one have replaced: given up here, they
+    // would be found in their older state after a crash.
+    if (!isOldest(region)) return entries.map(({ id }) => id)
     return chooseCarried(entries, Math.floor(regions.blocksPerRegion * MOST_CARRIED))
+  }
+
+  function isOldest(region: number): boolean {
+    const { generation, state } = regions
+    return !generation.some((each, at) => state[at] !== CLEAN && each < generation[region])
   }
 
   function wasHit(id: number): boolean {
@@ -201,7 +209,7 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
       running = undefined
       if (regions.cleanCount() >= 2 || closed) return
       // Nothing can be made clean now: who waits for a region waits in vain, unless one is only busy.
-      const busy = regions.pins.findIndex((pins) => pins > 0)
+      const busy = regions.writes.findIndex((writes) => writes > 0)
       if (busy === -1) writer.giveUp()
       else void regions.idle(busy).then(wake)
     })

@@ -18,6 +18,8 @@ export interface Regions {
   readonly used: Uint32Array
   /** Reads and writes under way: what is read must not be overwritten meanwhile. */
   readonly pins: Uint32Array
+  /** The writes among them, whose entries are not in the index yet. */
+  readonly writes: Uint32Array
 
   regionOf(block: number): number
   cleanCount(): number
@@ -32,6 +34,8 @@ export interface Regions {
   addLive(block: number, blocks: number): void
   pin(region: number): void
   unpin(region: number): void
+  writeBegins(region: number): void
+  writeEnds(region: number): void
   /** Resolves when no read or write of the region is under way. */
   idle(region: number): Promise<void>
   /** The same for all regions. */
@@ -46,6 +50,7 @@ export function createRegions({ regions: count, blocksPerRegion }: Geometry): Re
   const live = new Uint32Array(count)
   const used = new Uint32Array(count)
   const pins = new Uint32Array(count)
+  const writes = new Uint32Array(count)
   const waiting = new Map<number, (() => void)[]>()
   let cleanRegions = count
   let next = 0
@@ -53,6 +58,17 @@ export function createRegions({ regions: count, blocksPerRegion }: Geometry): Re
   function setState(region: number, to: number): void {
     cleanRegions += Number(to === CLEAN) - Number(state[region] === CLEAN)
     state[region] = to
+  }
+
+  function pin(region: number): void {
+    pins[region]++
+  }
+
+  function unpin(region: number): void {
+    if (--pins[region] > 0) return
+    const resolves = waiting.get(region)
+    waiting.delete(region)
+    for (const resolve of resolves ?? []) resolve()
   }
 
   function idle(region: number): Promise<void> {
@@ -72,6 +88,7 @@ export function createRegions({ regions: count, blocksPerRegion }: Geometry): Re
     live,
     used,
     pins,
+    writes,
 
     regionOf: (block) => Math.floor(block / blocksPerRegion),
     cleanCount: () => cleanRegions,
@@ -108,15 +125,17 @@ export function createRegions({ regions: count, blocksPerRegion }: Geometry): Re
       live[Math.floor(block / blocksPerRegion)] += blocks
     },
 
-    pin(region) {
-      pins[region]++
+    pin,
+    unpin,
+
+    writeBegins(region) {
+      writes[region]++
+      pin(region)
     },
 
-    unpin(region) {
-      if (--pins[region] > 0) return
-      const resolves = waiting.get(region)
-      waiting.delete(region)
-      for (const resolve of resolves ?? []) resolve()
+    writeEnds(region) {
+      writes[region]--
+      unpin(region)
     },
 
     idle,

@@ -186,7 +186,7 @@ export function createWriter(options: WriterOptions): Writer {
   }
 
   async function writeBatch(batch: Batch, buffer: Buffer, at: number): Promise<void> {
-    regions.pin(batch.region)
+    regions.writeBegins(batch.region)
     let written = true
     try {
       await device.write(buffer, at)
@@ -199,7 +199,7 @@ export function createWriter(options: WriterOptions): Writer {
       if (!written) regions.addLive(block, -blocks)
       entry.settled(written ? block : -1, written ? blocks : 0)
     }
-    regions.unpin(batch.region)
+    regions.writeEnds(batch.region)
     if (!written && open === batch.region) hasHole = true
     pump()
   }
@@ -227,13 +227,13 @@ export function createWriter(options: WriterOptions): Writer {
   }
 
   async function writeFooter(region: number, buffer: Buffer, at: number): Promise<void> {
-    regions.pin(region)
+    regions.writeBegins(region)
     writes++
     // Without its footer a region is walked from its first entry, as an unsealed one is.
     await device.write(buffer, at).catch(() => {})
     writes--
     memory.give(buffer)
-    regions.unpin(region)
+    regions.writeEnds(region)
     pump()
   }
 
