@@ -1,5 +1,6 @@
 import type { Bench } from '../harness.ts'
 import { benchCompression } from './compression.ts'
+import { benchIndexMemory } from './index-memory.ts'
 import { benchLatency } from './latency.ts'
 import { benchPuts } from './puts.ts'
 import { benchReads } from './reads.ts'
@@ -12,6 +13,7 @@ const PARTS: Record<string, (bench: Bench) => Promise<void>> = {
   async index(bench) {
     await benchLatency(bench, await benchRestart(bench))
   },
+  'index-memory': benchIndexMemory,
   compression: benchCompression,
   threads: benchThreads,
 }
