@@ -16,12 +16,12 @@ function cpuMs(): number {
 /** Names of all entries, four words each: heads and slices of an object one after another, as they come. */
 function nameAll(): Uint32Array {
   const names = new Uint32Array(entries * WORDS)
+  let [low, high] = [0, 0]
   for (let i = 0; i < entries; i++) {
     const slice = i % perObject
+    if (slice === 0) [low, high] = [Math.random() * 2 ** 32, Math.random() * 2 ** 32]
     const isHeads = slice === 0 && perObject > 1
-    const object =
-      slice === 0 ? [Math.random() * 2 ** 32, Math.random() * 2 ** 32] : names.slice((i - 1) * WORDS)
-    names.set([object[0], object[1], isHeads ? HEADS_NAME : 1, isHeads ? HEADS_NAME : slice], i * WORDS)
+    names.set([low, high, isHeads ? HEADS_NAME : 1, isHeads ? HEADS_NAME : slice], i * WORDS)
   }
   return names
 }

@@ -94,7 +94,7 @@ const REGION_PREVIOUS = 10
 const WORDS = 11
 
 /**
- * An empty index. At a million entries it takes 52 to 61 bytes an entry, depending on how many objects they are of:
+ * An empty index. At a million entries it takes 53 to 59 bytes an entry, depending on how many objects they are of:
  * see bench/stores/index-memory.ts.
  */
 export function createIndex(o: RawIndexOptions): RawIndex {
