@@ -16,6 +16,7 @@ import type { Slab } from './memory.ts'
 import type { PurgeLog } from './purge-log.ts'
 import type { Regions } from './regions.ts'
 import type { Superblocks } from './superblocks.ts'
+import type { Writer } from './writer.ts'
 
 /** Writes the index to the device, so that a restart need not gather it from the regions, and purges can be forgotten. */
 export interface Checkpoints {
@@ -34,6 +35,7 @@ export interface CheckpointsOptions {
   regions: Regions
   catalog: Catalog
   purgeLog: PurgeLog
+  writer: Pick<Writer, 'settled'>
   superblocks: Superblocks
   memory: Slab
   salt: number
@@ -63,6 +65,8 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
     const state = regions.state.slice()
     const used = regions.used.slice()
     const generation = regions.generation.slice()
+    // What is being written has a smaller sequence, so that the snapshot must have it.
+    await options.writer.settled()
     const chunk = memory.take(CHUNK_BYTES) ?? (await memory.wait(CHUNK_BYTES))
     let position = geometry.snapshots[area].offset
     let number = 0

@@ -181,6 +181,7 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
     regions,
     catalog,
     purgeLog,
+    writer,
     superblocks,
     memory: meta,
     salt,

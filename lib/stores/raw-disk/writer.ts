@@ -22,6 +22,8 @@ export interface Writer {
   giveUp(): void
   /** Resolves when nothing is waiting or being written. */
   flush(): Promise<void>
+  /** Resolves when the batches that are under way now are in the index, or have failed. */
+  settled(): Promise<void>
   /** Blocks of a region that are being written and not in the index yet. */
   reserved(region: number): number
   /** Bytes between the ends of entries and of their last blocks, written so far. */
@@ -55,6 +57,7 @@ interface Placed {
 interface Batch {
   region: number
   placed: Placed[]
+  ended: Promise<void>
 }
 
 export function createWriter(options: WriterOptions): Writer {
@@ -127,7 +130,7 @@ export function createWriter(options: WriterOptions): Writer {
     const buffer = memory.take(most)
     if (buffer === undefined) return false
 
-    const batch: Batch = { region, placed: [] }
+    const batch: Batch = { region, placed: [], ended: Promise.resolve() }
     let at = start
     if (start === 0) {
       buffer.fill(0, 0, align)
@@ -157,7 +160,7 @@ export function createWriter(options: WriterOptions): Writer {
     if (rest.length > 0) memory.give(rest)
     regions.used[region] = end
     batches.add(batch)
-    void writeBatch(batch, buffer.subarray(0, length), position(region, start))
+    batch.ended = writeBatch(batch, buffer.subarray(0, length), position(region, start))
     return true
   }
 
@@ -267,6 +270,9 @@ export function createWriter(options: WriterOptions): Writer {
         flushed.push(resolve)
         pump()
       })
+    },
+    async settled() {
+      await Promise.all([...batches].map((batch) => batch.ended))
     },
     reserved(region) {
       let blocks = 0
