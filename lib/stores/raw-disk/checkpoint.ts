@@ -145,7 +145,7 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
 
   return {
     async run(clean) {
-      if (underWay !== undefined) {
+      while (underWay !== undefined) {
         const written = await underWay
         if (!clean) return written
       }

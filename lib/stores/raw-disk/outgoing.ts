@@ -43,7 +43,7 @@ export interface OutgoingQueue {
 
 export function createOutgoingQueue(): OutgoingQueue {
   const carried: Outgoing[] = []
-  let waiting: Outgoing[] = []
+  let waiting: (Outgoing | undefined)[] = []
   /** Taken from the front already: shifting a long array would move the rest each time. */
   let taken = 0
 
@@ -58,8 +58,10 @@ export function createOutgoingQueue(): OutgoingQueue {
 
     shift() {
       if (carried.length > 0) return carried.shift()!
-      const entry = waiting[taken++]
-      if (taken > 1024 && taken * 2 > waiting.length) {
+      const entry = waiting[taken]!
+      // What is taken must not be kept alive: a thousand entries can be a gigabyte.
+      waiting[taken++] = undefined
+      if (taken === waiting.length || (taken > 1024 && taken * 2 > waiting.length)) {
         waiting = waiting.slice(taken)
         taken = 0
       }
@@ -73,7 +75,7 @@ export function createOutgoingQueue(): OutgoingQueue {
     takeCarried,
 
     takeAll() {
-      const all = [...takeCarried(), ...waiting.slice(taken)]
+      const all = [...takeCarried(), ...waiting.slice(taken).map((entry) => entry!)]
       waiting = []
       taken = 0
       return all

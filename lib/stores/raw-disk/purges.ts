@@ -2,32 +2,45 @@ import type { PurgeLog, PurgeRecord } from './purge-log.ts'
 
 /** Makes what was dropped stay dropped: in the purge log, or owed to it while the device fails. */
 export interface Purges {
-  /** Resolves when it is durable, or when the device failed: then it is tried again once the device is back. */
+  /** Resolves when it is durable, or when the device failed: then it is tried again, until it is. */
   add(record: PurgeRecord): Promise<void>
   /** The device is back. */
   retry(): void
   /** Resolves when all records so far are durable or owed. */
   flush(): Promise<void>
+  /** Nothing is tried any more. */
+  close(): void
   readonly records: number
 }
 
 /** Records that are owed one by one; more of them become one record that purges everything. */
 const MAX_OWED = 10_000
+/** Milliseconds after which what is owed is tried again. */
+const RETRY_AFTER = 1000
 
 export function createPurges(log: PurgeLog): Purges {
   let owed: PurgeRecord[] = []
+  let timer: NodeJS.Timeout | undefined
   let records = 0
 
-  async function add(record: PurgeRecord): Promise<void> {
-    records++
+  async function append(record: PurgeRecord): Promise<void> {
     try {
       await log.append(record)
     } catch {
-      owe(record)
+      return owe(record)
     }
+    retry()
+  }
+
+  /** Also without another purge: the error may have been the only one. */
+  function retry(): void {
+    clearTimeout(timer)
+    timer = undefined
+    for (const record of owed.splice(0)) void append(record)
   }
 
   function owe(record: PurgeRecord): void {
+    timer ??= setTimeout(retry, RETRY_AFTER).unref()
     owed.push(record)
     if (owed.length <= MAX_OWED) return
     const sequence = Math.max(...owed.map((each) => each.sequence))
@@ -35,11 +48,16 @@ export function createPurges(log: PurgeLog): Purges {
   }
 
   return {
-    add,
-    retry() {
-      for (const record of owed.splice(0)) log.append(record).catch(() => owe(record))
+    add(record) {
+      records++
+      return append(record)
     },
+    retry,
     flush: () => log.flush(),
+    close() {
+      clearTimeout(timer)
+      owed = []
+    },
     get records() {
       return records
     },

@@ -12,7 +12,9 @@ import type { Writer } from './writer.ts'
 
 /** Makes regions clean again before the last clean one is needed. */
 export interface Reclaim {
-  /** Looks whether there are fewer clean regions than there should be. */
+  /** Recovery has ended: what it had not found yet must not be taken for dead. */
+  start(): void
+  /** Looks whether there are fewer clean regions than there should be. No effect before `start`. */
   wake(): void
   /** No more after the region at hand. */
   close(): Promise<void>
@@ -34,6 +36,8 @@ export interface ReclaimOptions {
   writer: Writer
   memory: Slab
   salt: number
+  /** A mistake of ours, which must not end the process. */
+  onError(error: unknown): void
 }
 
 /** Share of a region's blocks that may be written anew instead of being given up. */
@@ -44,6 +48,7 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
   const count = { runs: 0, bytes: 0, carriedEntries: 0, carriedBytes: 0, evictedEntries: 0 }
   const reserve = reserveOf(regions.count)
   let running: Promise<void> | undefined
+  let started = false
   let closed = false
 
   function isRoomNeeded(): boolean {
@@ -124,8 +129,11 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
   /** One after another: reads of clients shall not wait behind a burst of ours. The copies are written in batches. */
   async function carryAll(region: number, ids: number[]): Promise<void> {
     const written: Promise<void>[] = []
+    const { index } = catalog
     for (const id of ids) {
-      const block = catalog.index.block(id)
+      // Everything was cleared meanwhile: the new index does not know these ids.
+      if (catalog.index !== index) break
+      const block = index.block(id)
       // Dropped while the ones before were read; the id may be another entry's by now.
       if (regions.regionOf(block) !== region) continue
       const copy = await carry(region, id, block)
@@ -204,18 +212,24 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
   }
 
   function wake(): void {
-    if (running !== undefined || closed || !isRoomNeeded()) return
-    running = run().finally(() => {
-      running = undefined
-      if (regions.cleanCount() >= 2 || closed) return
-      // Nothing can be made clean now: who waits for a region waits in vain, unless one is only busy.
-      const busy = regions.writes.findIndex((writes) => writes > 0)
-      if (busy === -1) writer.giveUp()
-      else void regions.idle(busy).then(wake)
-    })
+    if (running !== undefined || !started || closed || !isRoomNeeded()) return
+    running = run()
+      .catch(options.onError)
+      .finally(() => {
+        running = undefined
+        if (regions.cleanCount() >= 2 || closed) return
+        // Nothing can be made clean now: who waits for a region waits in vain, unless one is only busy.
+        const busy = regions.writes.findIndex((writes) => writes > 0)
+        if (busy === -1) writer.giveUp()
+        else void regions.idle(busy).then(wake)
+      })
   }
 
   return {
+    start() {
+      started = true
+      wake()
+    },
     wake,
     async close() {
       closed = true

@@ -64,16 +64,18 @@ export async function recover(options: RecoveryOptions): Promise<Resumable | und
       { path: options.device.path },
       'the index on the raw disk is damaged: reading its regions instead',
     )
-    forgetAll(options)
+    forgetAll(regions, catalog)
   }
   await gather(options, purged)
   told('regions')
   return undefined
 }
 
-function forgetAll({ catalog, regions }: RecoveryOptions): void {
+/** As if nothing had been found. What the regions hold counts as dead: reclaim makes them clean. */
+export function forgetAll(regions: Regions, catalog: Catalog): void {
   catalog.clear()
   regions.live.fill(0)
+  for (let region = 0; region < regions.count; region++) regions.restore(region, SEALED, 0, 0)
 }
 
 function resumable(
@@ -111,15 +113,17 @@ async function gather(options: RecoveryOptions, purged: Purged): Promise<void> {
   let table: RegionTable | undefined
   if (superblock.snapshot !== null) {
     table = await readSnapshot(options, superblock.snapshot, purged, isSame)
-    if (table === undefined) forgetAll(options)
+    if (table === undefined) forgetAll(regions, options.catalog)
   }
   const since = table === undefined ? superblock.forgotten : superblock.snapshot!.sequence
 
   const toRead: number[] = []
   for (let region = 0; region < regions.count; region++) {
     const header = headers[region]
-    if (header === null) regions.restore(region, SEALED, 0, 0)
-    if (header?.state !== 'written') continue
+    if (header?.state !== 'written') {
+      regions.restore(region, header === null ? SEALED : CLEAN, 0, 0)
+      continue
+    }
     regions.restore(region, SEALED, header.generation, 0)
     const wasSealed = table !== undefined && isSame(table, region) && table.state[region] === SEALED
     if (!wasSealed) toRead.push(region)

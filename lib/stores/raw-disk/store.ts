@@ -21,7 +21,7 @@ import { createPurgeLog, type FoundPurges, readPurges } from './purge-log.ts'
 import { createPurges } from './purges.ts'
 import { createReads } from './reads.ts'
 import { createReclaim } from './reclaim.ts'
-import { recover } from './recovery.ts'
+import { forgetAll, recover } from './recovery.ts'
 import { createRegions } from './regions.ts'
 import { selfTest } from './self-test.ts'
 import { createReadAhead } from './sequence.ts'
@@ -128,6 +128,9 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
   const superblocks = createSuperblocks(guard, geometry, meta, superblock)
   await superblocks.write({ clean: false, sequence })
 
+  const unexpected = (error: unknown): void => {
+    log?.warn({ err: error, path: guard.path }, 'a mistake in the raw-disk store')
+  }
   const purgeLog = createPurgeLog({
     device: guard,
     geometry,
@@ -174,6 +177,7 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
     writer,
     memory: meta,
     salt,
+    onError: unexpected,
   })
   const checkpoints = createCheckpoints({
     device: guard,
@@ -196,6 +200,8 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
   let closing = false
 
   async function checkpoint(): Promise<boolean> {
+    // A snapshot of half an index would be the truth for all that recovery has not found yet.
+    await recovered
     checkpointed = changes()
     return checkpoints.run(false)
   }
@@ -206,21 +212,17 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
   }
 
   async function recoverAll(): Promise<void> {
-    const resumable = await recover({
-      device: guard,
-      geometry,
-      regions,
-      catalog,
-      contents: createContents(guard, geometry, transient, salt),
-      memory: transient,
-      salt,
-      superblock,
-      purges: found,
-      log,
-    })
-    if (resumable !== undefined) writer.resume(resumable.region, resumable.records)
+    const sources = { device: guard, geometry, regions, catalog, memory: transient, salt }
+    const contents = createContents(guard, geometry, transient, salt)
+    try {
+      const resumable = await recover({ ...sources, contents, superblock, purges: found, log })
+      if (resumable !== undefined) writer.resume(resumable.region, resumable.records)
+    } catch (error) {
+      unexpected(error)
+      forgetAll(regions, catalog)
+    }
     entries.opened()
-    reclaim.wake()
+    reclaim.start()
     // So that the next crash has less to gather.
     if (!closing && !superblock.clean && catalog.index.count > 0) void checkpoint()
   }
@@ -330,7 +332,9 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
       await entries.pending.flush()
       await reclaim.close()
       await writer.flush()
+      purges.retry()
       await purges.flush()
+      purges.close()
       await checkpoints.run(true)
       await purgeLog.close()
       await regions.allIdle()

@@ -46,8 +46,9 @@ export function createSuperblocks(
       for (const position of geometry.superblocks) {
         await device.write(buffer.subarray(0, SUPERBLOCK_BYTES), position)
         await device.sync()
+        // From the first copy on it counts, whatever becomes of the other one.
+        current = next
       }
-      current = next
     } finally {
       memory.give(buffer)
     }

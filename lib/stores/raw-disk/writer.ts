@@ -97,6 +97,8 @@ export function createWriter(options: WriterOptions): Writer {
       }
       if (!startBatch()) break
     }
+    // Also when nothing is waiting: after a clean stop nobody would know of the hole.
+    if (hasHole && batches.size === 0 && !device.offline) sealOpen()
     if (queue.peek() !== undefined || batches.size > 0 || writes > 0) return
     for (const resolve of flushed.splice(0)) resolve()
   }
@@ -146,8 +148,12 @@ export function createWriter(options: WriterOptions): Writer {
       const isFirst = batch.placed.length === 0
       if (!fits(at, blocks, batch.placed.length + 1)) break
       if ((at - start + blocks) * blockSize > (isFirst ? most : BATCH)) break
-      pack(queue.shift(), batch, buffer.subarray((at - start) * blockSize), at, blocks)
-      at += blocks
+      try {
+        pack(queue.shift(), batch, buffer.subarray((at - start) * blockSize), at, blocks)
+        at += blocks
+      } catch {
+        entry.settled(-1, 0) // its segments are not as long as it says: a mistake of who put it
+      }
     }
     if (batch.placed.length === 0) {
       memory.give(buffer)
