@@ -138,27 +138,30 @@ t.test('what is being written as a checkpoint begins survives a kill', async (t)
   await next.close()
 })
 
-// The next life went on behind the hole, and a walk through the region ended there.
-t.test('a write that failed at the end of a life hides nothing of the next one', async (t) => {
-  const { open, isData, device } = small(8 * MIB)
-  const store = await open(device)
-  store.putSlice('before', 1, 0, filled(5))
-  await store.flush()
-  device.fault = (operation) => (operation.kind === 'write' && isData(operation) ? 'EIO' : undefined)
-  store.putSlice('lost', 1, 0, filled(5))
-  await store.flush()
-  device.fault = undefined
-  await store.close()
+// The next life went on in the region, whose header was not there, or behind the hole, where a walk through it ended.
+for (const isFirst of [true, false]) {
+  const which = isFirst ? 'the first write into a region' : 'a later write'
+  t.test(`${which} fails at the end of a life and hides nothing of the next one`, async (t) => {
+    const { open, isData, device } = small(8 * MIB)
+    const store = await open(device)
+    if (!isFirst) store.putSlice('before', 1, 0, filled(5))
+    await store.flush()
+    device.fault = (operation) => (operation.kind === 'write' && isData(operation) ? 'EIO' : undefined)
+    store.putSlice('lost', 1, 0, filled(20_000))
+    await store.flush()
+    device.fault = undefined
+    await store.close()
 
-  const second = device.kill(1)
-  const resumed = await open(second)
-  for (let object = 0; object < 5; object++) resumed.putSlice(`object ${object}`, 1, 0, filled(3000))
-  await resumed.flush()
-  const third = await open(second.kill(2))
-  for (let object = 0; object < 5; object++) t.ok(await has(third, `object ${object}`))
-  t.ok(await has(third, 'before'))
-  await third.close()
-})
+    const second = device.kill(1)
+    const resumed = await open(second)
+    for (let object = 0; object < 5; object++) resumed.putSlice(`object ${object}`, 1, 0, filled(3000))
+    await resumed.flush()
+    const third = await open(second.kill(2))
+    for (let object = 0; object < 5; object++) t.ok(await has(third, `object ${object}`))
+    if (!isFirst) t.ok(await has(third, 'before'))
+    await third.close()
+  })
+}
 
 // A thousand entries of a megabyte that had long been written were kept alive by the array that they had waited in.
 t.test('the queue of writes lets go of what was taken', (t) => {
