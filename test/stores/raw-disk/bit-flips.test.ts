@@ -1,5 +1,6 @@
 import t from 'tap'
 import { REGION_HEADER_BYTES } from '../../../lib/stores/raw-disk/format/region.ts'
+import { PAGE } from './fake-pages.ts'
 import { type Bed, createBed, type Ending } from './helpers.ts'
 import { type Random, randomFrom } from './random.ts'
 
@@ -70,6 +71,21 @@ const damages: Record<string, Damage> = {
     for (const { offset } of geometry.snapshots)
       for (let count = 0; count < 4; count++) flip(offset, offset + 4096)
   },
+  // Not in the place of a superblock: that would be somebody else's device.
+  'pages in the wrong place': ({ device, geometry }, random) => {
+    const image = device.image()
+    const first = geometry.purgeLog[0].offset / PAGE
+    const any = () => first + random.below(totalSize / PAGE - first)
+    for (let count = 0; count < 10; count++) device.overwrite(any(), image, any())
+  },
+  'a region in the place of another one': ({ device, geometry }, random) => {
+    const image = device.image()
+    const first = (region: number) => (geometry.dataOffset + region * geometry.regionSize) / PAGE
+    const [from, to] = random.shuffled([...Array(geometry.regions).keys()])
+    for (let page = 0; page < geometry.regionSize / PAGE; page++) {
+      device.overwrite(first(to) + page, image, first(from) + page)
+    }
+  },
   'the log of purges': ({ geometry }, _, flip) => {
     for (const { offset } of geometry.purgeLog) flip(offset, offset + 512)
   },
@@ -103,3 +119,45 @@ for (const ending of ['kill', 'close'] as Ending[]) {
     })
   }
 }
+
+t.test('bits that turn while the store runs cost entries, and are counted', async (t) => {
+  const bed = await filled('close', 1)
+  const random = randomFrom(1)
+  const { entries } = bed.store.figures()
+  bed.ledger.restart('damaged')
+  for (let count = 0; count < 300; count++) bed.device.flip(random.below(totalSize), random.below(8))
+  const found = await bed.getAll()
+  const { corrupt } = bed.store.figures()
+  t.ok(corrupt > 0)
+  t.equal(bed.store.stats().corrupt, corrupt)
+  t.equal(bed.store.figures().entries, entries - corrupt, 'what is damaged is removed')
+  t.equal(found, entries - corrupt)
+  bed.check()
+  t.equal(await bed.getAll(), found)
+  t.equal(bed.store.figures().corrupt, corrupt, 'and counted once')
+  await bed.close()
+})
+
+t.test('a device that loses writes which it said were durable: right bytes, or a miss', async (t) => {
+  let found = 0
+  for (let seed = 1; seed <= ROUNDS * 2; seed++) {
+    const bed = await filled(seed % 2 === 0 ? 'kill' : 'close', seed)
+    const random = randomFrom(seed)
+    const old = bed.device.image()
+    for (let index = 0; index < 20; index++) bed.put('later', 1, index, random.below(60_000))
+    for (let key = 0; key < 20; key += 3) await bed.drop(`key ${key}`)
+    await bed.flush()
+    if (seed % 3 === 0) await bed.checkpoint()
+    const lost = random.pick([0.02, 0.2, 0.9])
+    const before = () => {
+      for (let page = 0; page < totalSize / PAGE; page++)
+        if (random.chance(lost)) bed.device.overwrite(page, old)
+      bed.ledger.restart('failed')
+    }
+    await bed.restart(random.pick<Ending>(['kill', 'close', 'crash']), seed, { before })
+    found += await bed.getAll()
+    bed.check()
+    await bed.close()
+  }
+  t.ok(found > 0)
+})

@@ -197,6 +197,30 @@ t.test('close waits for what is under way, and nothing is used after it', async 
   t.same(bed.device.violations, [])
 })
 
+t.test('close waits for nobody who keeps what was lent', async (t) => {
+  const bed = await filled(t)
+  const kept = await Promise.all([0, 1, 2].map((index) => bed.store.getSlice('a', 1, index)))
+  await within(bed.close(), 'close')
+  for (const slice of kept) t.equal(taken(slice)?.length, 30_000)
+})
+
+t.test('a store that is killed while it has no room goes on', async (t) => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const bed = await createBed({ totalSize: 4 * MIB, seed })
+    for (let index = 0; index < 300; index++) {
+      bed.put('burst', 1, index, 30_000)
+      if (index % 20 === seed) await new Promise(setImmediate)
+    }
+    await bed.restart(seed % 2 === 0 ? 'kill' : 'crash', seed)
+    await bed.getAll()
+    t.ok(bed.put('a', 1, 0, 30_000))
+    await within(bed.flush(), 'flush')
+    t.ok(await bed.get('a', 1, 0))
+    bed.check()
+    await bed.close()
+  }
+})
+
 for (const kind of ['read', 'write', 'sync'] as const) {
   t.test(`close ends when every ${kind} fails, and the next life finds what it can`, async (t) => {
     const bed = await filled(t)

@@ -45,6 +45,10 @@ export interface FakeDevice extends Device {
   pending(): number
   /** Turns one bit of what the device holds. */
   flip(position: number, bit: number): void
+  /** What it holds now, for `overwrite`. */
+  image(): Pages
+  /** Puts in place of a page another one, as devices do that lose writes, or write to the wrong place. */
+  overwrite(page: number, from: Pages, fromPage?: number): void
 }
 
 interface Pending extends Operation {
@@ -227,6 +231,12 @@ export function createFakeDevice(options: { size: number; seed?: number; pages?:
         writeSectors(pages, bytes, position, tear(bytes.length, random))
       }
       return createFakeDevice({ size, seed, pages })
+    },
+    image: () => new Map(current),
+    overwrite(page, from, fromPage = page) {
+      const bytes = from.get(fromPage) ?? Buffer.alloc(PAGE)
+      current.set(page, bytes)
+      durable.set(page, bytes)
     },
     pending: () => underWay.length + held.length,
     flip(position, bit) {

@@ -73,6 +73,7 @@ export async function createBed(options: BedOptions): Promise<Bed> {
   /** Removals of heads that the next flush makes durable. */
   let removals: (() => void)[] = []
   let puts = 0
+  let isDamaged = false
   let life = 0
 
   /** What is answered after the end of a life is an answer to nobody. */
@@ -179,6 +180,9 @@ export async function createBed(options: BedOptions): Promise<Bed> {
       const old = bed.store
       const oldDevice = bed.device
       if (recovered) ledger.evictions(old.hasSlice)
+      if (next.before) isDamaged = true
+      const kept = recovered && !isDamaged ? ledger.kept(ending === 'crash' ? 'synced' : 'flushed') : []
+      const evictedBefore = old.figures().evictedEntries
       if (ending.startsWith('close')) {
         await within(old.close(), 'close')
         bed.check()
@@ -194,6 +198,15 @@ export async function createBed(options: BedOptions): Promise<Bed> {
       bed.device = nextDevice
       next.before?.()
       await open(nextDevice, next)
+      if (next.wait === false) return
+      const { evictedEntries, reclaimRuns } = old.figures()
+      const evicted = evictedEntries - evictedBefore + bed.store.figures().evictedEntries
+      // A copy that reclaim made is not synced before the region that it was in is used again.
+      const moved = ending === 'crash' && reclaimRuns > 0
+      const missing = kept.filter(({ key, generation, index }) => !bed.store.hasSlice(key, generation, index))
+      if (missing.length > 0 && evicted === 0 && !moved) {
+        throw new Error(`lost by ${ending}: ${JSON.stringify(missing)}`)
+      }
     },
 
     async close() {

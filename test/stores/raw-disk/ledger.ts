@@ -23,7 +23,7 @@ interface Account {
   flushed: number
   synced: number
   changes: number
-  /** The newest version was evicted: after a kill an older one may be found, which is on the device still. */
+  /** The store had it not any more when a life ended, or when it was asked: the next life need not find it. */
   evicted: boolean
 }
 
@@ -41,8 +41,10 @@ export interface Ledger {
   clear(): () => void
   flush(): () => void
   checkpoint(): () => void
-  /** A life ends in which the store had not all that was put. @param has whether it had an entry */
+  /** A life ends, and the store may not have all that was put. @param has whether it had an entry */
   evictions(has: (key: string, generation: number, index: number) => boolean): void
+  /** What the next life must find: it was there when it was flushed, or when a checkpoint was made, and nothing came after. */
+  kept(which: 'flushed' | 'synced'): { key: string; generation: number; index: number }[]
   /** A question begins; its result judges the answer and returns what is wrong with it. */
   ask(
     key: string,
@@ -141,6 +143,13 @@ export function createLedger(): Ledger {
       }
     },
 
+    kept(which) {
+      return [...parts].flatMap(([name, part]) => {
+        const { current, evicted, [which]: at } = accounts.get(name)!
+        return typeof current === 'object' && current.at <= at && !evicted ? [part] : []
+      })
+    },
+
     ask(key, generation, index) {
       const own = account(key, generation, index)
       const { current, changes } = own
@@ -171,7 +180,7 @@ export function createLedger(): Ledger {
         if (how === 'closed') continue
         each.current = 'unknown'
         if (how === 'failed') each.floor = 0
-        if (how === 'damaged' || how === 'failed' || each.evicted) {
+        if (how === 'damaged' || how === 'failed') {
           const puts = each.all.filter((put) => put.at > each.floor)
           Object.assign(each, { puts, flushed: 0, synced: 0 })
           continue

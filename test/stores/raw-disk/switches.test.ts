@@ -194,3 +194,34 @@ t.test('the figures agree with what was done', async (t) => {
     { stores: 10, lookups: 12, hits: 10, removes: 10, entries: 0, bytes: 0, pendingBytes: 0 },
   )
 })
+
+t.test('what is lent stays as it is until it is given back, whatever happens meanwhile', async (t) => {
+  const store = await storeWith(t, { readBytes: 2 * MIB })
+  for (let index = 0; index < 6; index++) store.putSlice('a', 1, index, noiseSlice(index, SLICE))
+  await store.flush()
+  const kept = await Promise.all([0, 1, 2, 3].map((index) => store.getSlice('a', 1, index)))
+  t.ok(kept.every((slice) => slice?.loan !== undefined))
+  for (let round = 0; round < 200; round++) {
+    store.putSlice('b', 1, round, noiseSlice(round, SLICE))
+    if (round % 10 === 0) await store.flush()
+    taken(await store.getSlice('a', 1, 4 + (round % 2)))
+    if (round === 50) await store.drop('a')
+  }
+  await store.reclaimed()
+  t.ok(store.figures().reclaimRuns > 2, 'the regions that they were read from are overwritten')
+  for (const [index, slice] of kept.entries()) t.ok(taken(slice)!.equals(contentOf(index, SLICE)))
+  t.equal(store.figures().lentBytes, 0)
+})
+
+t.test('the longest key and the largest slice have room together', async (t) => {
+  const store = await storeWith(t, {})
+  for (const [length, fits] of [
+    [16 * 1024, true],
+    [16 * 1024 + 1, false],
+  ] as const) {
+    const key = 'k'.repeat(length)
+    t.equal(store.putSlice(key, 1, 0, noiseSlice(1, SLICE)), fits)
+    await store.flush()
+    t.equal(taken(await store.getSlice(key, 1, 0))?.equals(contentOf(1, SLICE)), fits ? true : undefined)
+  }
+})
