@@ -62,7 +62,7 @@ export async function benchPuts(bench: Bench): Promise<void> {
   bench.line(
     'through the page cache, the raw disk does not: cold = after the caches of the system were dropped, which is what a cache larger than the',
   )
-  bench.line('memory gets.')
+  bench.line('memory gets. Warm, the file store reads memory, and the raw disk its disk.')
   bench.line('')
   bench.line('| slice | store | puts/s | synced | refused | gets/s, warm | gets/s, cold |')
   bench.line('|---|---|---|---|---|---|---|')

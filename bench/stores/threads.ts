@@ -62,6 +62,16 @@ export async function benchThreads(bench: Bench): Promise<void> {
     for (const row of cells) bench.line(`| ${row.join(' | ')} |`)
     bench.line('')
   }
+  bench.line(
+    'The store reads by the thread pool, and `server.ts` gives it 16 threads. A worker reads one thing at a time: it takes as many workers as',
+  )
+  bench.line(
+    'reads are to be under way, each with a heap of its own, and a message or a wake-up for every read, as the pool needs, too. Few threads',
+  )
+  bench.line(
+    'would do for reading alone, but files, names and zstd share them; more than 16 gain nothing where the tables above are from.',
+  )
+  bench.line('')
   for (const { end } of children) end()
 }
 
