@@ -35,13 +35,17 @@ const CROWDED = 0.95
 /** Slots of the index that one sweep looks at: about a millisecond. */
 const SWEEP = 16_384
 
-/** @param writer told of what is under way: those blocks stay live over `clear`, until they are settled */
+/**
+ * @param writer told of what is under way: those blocks stay live over `clear`, until they are settled
+ * @param expected entries that recovery will bring, about: the index takes its memory for them at once
+ */
 export function createCatalog(
   geometry: Geometry,
   regions: Regions,
   writer: () => Pick<Writer, 'reserved'>,
+  expected: number,
 ): Catalog {
-  let index = createIndex(geometry)
+  let index = createIndex({ ...geometry, expected })
   let expired = 0
   let swept = 0
 

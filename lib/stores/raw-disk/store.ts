@@ -141,7 +141,7 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
   })
   const purges = createPurges(purgeLog)
   const regions = createRegions(geometry)
-  const catalog = createCatalog(geometry, regions, () => writer)
+  const catalog = createCatalog(geometry, regions, () => writer, superblock.snapshot?.entries ?? 0)
   const writer = createWriter({
     device: guard,
     geometry,
