@@ -44,8 +44,12 @@ export interface CheckpointsOptions {
   hadPurges(): boolean
 }
 
-/** Entries that are written down before others get their turn: less than a millisecond. */
-const STEP = 4096
+/**
+ * Entries that are written down before others get their turn, in 0.06 ms. Reads of 64 KiB during checkpoints of a
+ * million entries had 3.1 times the p99 of others with 4096 at a time, 1.9 with 1024, 1.4 with 256; the checkpoint took
+ * 0.24, 0.32 and 0.33 s.
+ */
+const STEP = 256
 
 export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
   const { device, geometry, regions, catalog, purgeLog, superblocks, memory, salt, nextSequence } = options
