@@ -95,11 +95,11 @@ async function onSlices(bench: Bench, ratios: Map<string, number>): Promise<void
     await put(store, number++)
   }
   await store.reclaimed()
-  const before = store.figures()
+  const before = { ...store.figures(), refused: store.stats().refused }
   ratios.set('puts and reclaim', await compare(bench, store, 'puts and reclaim', pick, puts))
   const after = store.figures()
   const runs = after.reclaimRuns - before.reclaimRuns
-  const { refused } = store.stats()
+  const refused = store.stats().refused - before.refused
   bench.line(
     `| (${runs} regions reclaimed, ${after.carriedEntries - before.carriedEntries} entries carried, ${refused} puts refused) | | | | | | | |`,
   )

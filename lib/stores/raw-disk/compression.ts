@@ -10,8 +10,8 @@ import { LRUCache } from 'lru-cache'
 import { MAX_SEGMENT } from '../store.ts'
 
 /**
- * Level of zstd. Of slices of 1 MiB of JavaScript, JSON and Markdown, level 3 left 8 to 20 % less than level 1 and took
- * up to 30 % longer; of 16 KiB, level 2 left more than level 1. `bench/stores/compression.ts` measures it again.
+ * Level of zstd. Of slices of 1 MiB of JavaScript, JSON and Markdown, level 3 left 8 to 19 % less than level 1 and packed
+ * 15 to 34 % slower; of 16 KiB, level 2 left more than level 1. `bench/stores/compression.ts` measures it again.
  */
 export const LEVEL = 3
 
