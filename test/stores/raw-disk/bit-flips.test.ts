@@ -1,4 +1,6 @@
 import t from 'tap'
+import { entryLength } from '../../../lib/stores/raw-disk/format/entry.ts'
+import { footerLength } from '../../../lib/stores/raw-disk/format/footer.ts'
 import { REGION_HEADER_BYTES } from '../../../lib/stores/raw-disk/format/region.ts'
 import { PAGE } from './fake-pages.ts'
 import { type Bed, createBed, type Ending } from './helpers.ts'
@@ -160,4 +162,33 @@ t.test('a device that loses writes which it said were durable: right bytes, or a
     await bed.close()
   }
   t.ok(found > 0)
+})
+
+t.test('where a write never arrived, what was there before is not taken for it', async (t) => {
+  const bed = await createBed({ totalSize })
+  const { regions, regionSize, blocksPerRegion, dataOffset } = bed.geometry
+  // Names in a circle as long as the device, so that in each round a name comes to the same place.
+  const blocks = Math.ceil(entryLength(6, 20_000) / 4096)
+  let perRegion = 1
+  while (1 + (perRegion + 1) * blocks + Math.ceil(footerLength(perRegion + 1) / 4096) <= blocksPerRegion)
+    perRegion++
+  const round = async () => {
+    for (let at = 0; at < perRegion * regions; at++) {
+      bed.put(`key ${String(at).padStart(2, '0')}`, 1, 0, 20_000)
+      await bed.flush()
+      await bed.store.reclaimed()
+    }
+  }
+  await round()
+  const before = bed.device.image()
+  await round()
+  for (let region = 0; region < regions; region++) {
+    const first = (dataOffset + region * regionSize) / PAGE
+    for (let page = 1; page < regionSize / PAGE; page++) bed.device.overwrite(first + page, before)
+  }
+  const { entries } = bed.store.figures()
+  const found = await bed.getAll()
+  t.ok(found <= perRegion, 'some of the open region at most')
+  t.equal(bed.store.figures().corrupt, entries - found)
+  await bed.close()
 })

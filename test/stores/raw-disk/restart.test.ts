@@ -1,6 +1,7 @@
 import t from 'tap'
 import { attach } from '../../../lib/stores/raw-disk/attach.ts'
 import { geometryOf } from '../../../lib/stores/raw-disk/geometry.ts'
+import { headOf } from '../helpers.ts'
 import { noiseSlice } from './content.ts'
 import { createFakeDevice } from './fake-device.ts'
 import { createBed, type Ending, openStore } from './helpers.ts'
@@ -142,4 +143,27 @@ t.test('another geometry starts empty, and what was there before is never found'
     device = device.kill(1)
   }
   t.equal(uuids.size, geometries.length)
+})
+
+t.test('heads that are of no use to anybody any more go, and their slices with them', async (t) => {
+  const bed = await createBed({ totalSize: 8 * MIB })
+  const over = { etag: null, lastModified: null, mustRevalidate: true, freshUntil: 1000 }
+  const lasting = { ...over, freshUntil: Date.now() + 1e9 }
+  const restarts: Ending[] = ['close', 'kill']
+  for (const ending of restarts) {
+    bed.store.putHeads('over', [headOf('over', 1, over)])
+    bed.store.putHeads('lasting', [headOf('lasting', 1, over), headOf('lasting', 2, lasting)])
+    for (const key of ['over', 'lasting']) bed.store.putSlice(key, 1, 0, noiseSlice(1, 5000))
+    await bed.store.flush()
+    await bed.restart(ending, 1)
+    const { liveBlocks } = bed.store.figures()
+    t.equal((await bed.store.getHeads('lasting'))?.length, 2)
+    t.equal(await bed.store.getHeads('over'), undefined)
+    t.equal(await bed.store.getSlice('over', 1, 0), undefined)
+    t.equal(bed.store.figures().expiredEntries, 2)
+    t.equal(bed.store.figures().entries, 2)
+    t.ok(bed.store.figures().liveBlocks < liveBlocks)
+    bed.check()
+  }
+  await bed.close()
 })
