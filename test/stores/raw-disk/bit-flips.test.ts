@@ -192,3 +192,19 @@ t.test('where a write never arrived, what was there before is not taken for it',
   t.equal(bed.store.figures().corrupt, entries - found)
   await bed.close()
 })
+
+t.test('two entries that took each other’s place are not taken for each other', async (t) => {
+  const bed = await createBed({ totalSize })
+  const blocks = Math.ceil(entryLength(1, 20_000) / 4096)
+  for (const key of ['a', 'b']) bed.put(key, 1, 0, 20_000)
+  await bed.flush()
+  const image = bed.device.image()
+  const first = bed.geometry.dataOffset / PAGE + 1
+  for (let page = 0; page < blocks; page++) {
+    bed.device.overwrite(first + page, image, first + blocks + page)
+    bed.device.overwrite(first + blocks + page, image, first + page)
+  }
+  t.equal(await bed.getAll(), 0)
+  t.equal(bed.store.figures().corrupt, 2)
+  await bed.close()
+})
