@@ -2,7 +2,7 @@ import t from 'tap'
 import { attach } from '../../../lib/stores/raw-disk/attach.ts'
 import { geometryOf } from '../../../lib/stores/raw-disk/geometry.ts'
 import { headOf } from '../helpers.ts'
-import { noiseSlice } from './content.ts'
+import { isPartOf, noiseSlice, sliced, taken } from './content.ts'
 import { createFakeDevice } from './fake-device.ts'
 import { createBed, type Ending, openStore } from './helpers.ts'
 import { HEADS } from './ledger.ts'
@@ -164,6 +164,35 @@ t.test('heads that are of no use to anybody any more go, and their slices with t
     t.equal(bed.store.figures().entries, 2)
     t.ok(bed.store.figures().liveBlocks < liveBlocks)
     bed.check()
+  }
+  await bed.close()
+})
+
+t.test('packed slices are found again, and carried on when their region is reclaimed', async (t) => {
+  const bed = await createBed({ totalSize: 4 * MIB, store: { compression: true } })
+  const plain = Buffer.from('some text, again and again\n'.repeat(2000))
+  bed.store.putSlice('text', 1, 0, sliced(plain), { contentType: 'text/plain' })
+  await bed.store.flush()
+  t.equal(bed.store.figures().compressedSlices, 1)
+  const compare = async (when: string) => {
+    const whole = taken(await bed.store.getSlice('text', 1, 0))
+    t.ok(whole?.equals(plain), when)
+    const part = await bed.store.getSlice('text', 1, 0, { from: 30_000, to: 30_010 })
+    t.ok(part && isPartOf(plain, part, { from: 30_000, to: 30_010 }), when)
+  }
+  const restarts: Ending[] = ['kill', 'close', 'kill']
+  for (const ending of restarts) {
+    await bed.restart(ending, 1)
+    await compare(ending)
+    for (let index = 0; index < 300; index++) {
+      bed.put('others', 1, index, 60_000)
+      if (index % 8 > 0) continue
+      await bed.flush()
+      await bed.store.reclaimed()
+      await compare(`${index} puts later`)
+    }
+    t.ok(bed.store.figures().reclaimRuns > bed.geometry.regions)
+    t.ok(bed.store.figures().carriedEntries > 0)
   }
   await bed.close()
 })
