@@ -80,6 +80,8 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
     // What could not be carried, or was not wanted any more when its copy was written.
     for (const id of catalog.index.ofRegion(region)) evict(id)
     await regions.idle(region)
+    // A copy can be there before the batch in front of it: until that one is, a walk after a crash would not come to it.
+    await writer.settled()
     await markClean(region)
     regions.clean(region)
     count.runs++
