@@ -122,16 +122,24 @@ export function createReads({ device, geometry, salt, transient, lent }: ReadsOp
     return { length: end - start, segments, ...(from !== undefined && { from }) }
   }
 
-  async function readWhole(place: Place, name: EntryName, isCompressed: boolean): Promise<ReadResult> {
-    const bytes = place.blocks * blockSize
-    const { slab, taken, entryAt } = await readAligned(place.block, 0, bytes, !isCompressed)
-    const entry = taken.subarray(entryAt, entryAt + bytes)
+  /** The whole entry that was read, verified. */
+  function entryOf({ taken, entryAt }: Aligned, place: Place, name: EntryName | undefined) {
+    const entry = taken.subarray(entryAt, entryAt + place.blocks * blockSize)
     const header = headerOf(entry, place, name)
-    const payload = header && entry.subarray(header.metaLength, header.metaLength + header.stored)
-    if (header === undefined || payload === undefined || !piecesAreWhole(entry, header, payload, 0)) {
+    if (header === undefined) return undefined
+    const payload = entry.subarray(header.metaLength, header.metaLength + header.stored)
+    return piecesAreWhole(entry, header, payload, 0) ? { header, payload } : undefined
+  }
+
+  async function readWhole(place: Place, name: EntryName, isCompressed: boolean): Promise<ReadResult> {
+    const read = await readAligned(place.block, 0, place.blocks * blockSize, !isCompressed)
+    const { slab, taken, entryAt } = read
+    const found = entryOf(read, place, name)
+    if (found === undefined) {
       slab.give(taken)
       return 'damaged'
     }
+    const { header, payload } = found
     if (header.codec === 'none') {
       const start = entryAt + header.metaLength
       return deliver(slab, taken, start, start + header.stored)
@@ -211,22 +219,17 @@ export function createReads({ device, geometry, salt, transient, lent }: ReadsOp
     },
 
     async stored(place, name) {
-      const bytes = place.blocks * blockSize
       let read: Aligned
       try {
-        read = await readAligned(place.block, 0, bytes, false)
+        read = await readAligned(place.block, 0, place.blocks * blockSize, false)
       } catch {
         return 'failed'
       }
-      const { taken, entryAt } = read
-      const entry = taken.subarray(entryAt, entryAt + bytes)
-      const header = headerOf(entry, place, name)
-      const payload = header && entry.subarray(header.metaLength, header.metaLength + header.stored)
-      if (header === undefined || payload === undefined || !piecesAreWhole(entry, header, payload, 0)) {
-        transient.give(taken)
-        return 'damaged'
-      }
-      return { header, payload, release: () => transient.give(taken) }
+      const release = (): void => read.slab.give(read.taken)
+      const found = entryOf(read, place, name)
+      if (found !== undefined) return { ...found, release }
+      release()
+      return 'damaged'
     },
 
     get zeroCopyBytes() {
