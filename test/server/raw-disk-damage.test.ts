@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import t from 'tap'
 import { fileOrigin } from '../helpers/file-origin.ts'
-import { createRandom, type Random } from '../proxy/random-faults/random.ts'
+import { createRandom, type Random } from '../helpers/random.ts'
 import { askAll, balanced, someFiles, startRawServer } from './raw-disk.ts'
 
 interface Damage {

@@ -1,14 +1,10 @@
 import { join } from 'node:path'
+import type { StoreLog } from '../log.ts'
 import type { StoreStats } from '../store.ts'
 import { createBreaker } from './breaker.ts'
 import { codeOf, createEntryWriter, removeFile } from './files.ts'
 import type { EntryId } from './format.ts'
 import type { SpaceGuard } from './space.ts'
-
-export interface FileStoreLog {
-  info(detail: object, message: string): void
-  warn(detail: object, message: string): void
-}
 
 /** The cache directory as something that fails: errors are counted here and end here. */
 export interface Disk {
@@ -20,7 +16,7 @@ export interface Disk {
   remove(path: string): Promise<boolean>
 }
 
-export function createDisk(dir: string, stats: StoreStats, space: SpaceGuard, log?: FileStoreLog): Disk {
+export function createDisk(dir: string, stats: StoreStats, space: SpaceGuard, log?: StoreLog): Disk {
   const writer = createEntryWriter(dir)
   const breaker = createBreaker()
 

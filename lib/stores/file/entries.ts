@@ -2,10 +2,11 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Head } from '../../semantics/types.ts'
 import { createEntryIndex, type Entry, HEADS } from '../entry-index.ts'
+import type { StoreLog } from '../log.ts'
 import { emptyStats } from '../stats.ts'
 import type { Slice, StoreStats } from '../store.ts'
 import { createWriteQueue } from '../write-queue.ts'
-import { createDisk, type FileStoreLog } from './disk.ts'
+import { createDisk } from './disk.ts'
 import { readEntry } from './files.ts'
 import { type EntryId, prefixLength, totalLength } from './format.ts'
 import { type EntryName, entryPath } from './paths.ts'
@@ -28,7 +29,7 @@ export interface EntriesOptions {
   maxBytes: number
   queueBytes: number
   concurrency: number
-  log?: FileStoreLog
+  log?: StoreLog
 }
 
 /** Entries in files: which there are (index), which are on their way (queue), and what came of it (stats). */

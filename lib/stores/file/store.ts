@@ -1,7 +1,7 @@
 import type { Head } from '../../semantics/types.ts'
 import { HEADS } from '../entry-index.ts'
+import type { StoreLog } from '../log.ts'
 import type { SliceStore } from '../store.ts'
-import type { FileStoreLog } from './disk.ts'
 import { type Content, createEntries } from './entries.ts'
 import { prepareDirectory } from './open.ts'
 import { objectOf } from './paths.ts'
@@ -20,7 +20,7 @@ export interface FileStoreOptions {
    */
   concurrency?: number
   /** Told of what an operator wants to know: recovery finished, writing paused. */
-  log?: FileStoreLog
+  log?: StoreLog
 }
 
 export interface FileStore extends SliceStore {

@@ -3,9 +3,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { bytesOf } from '../../helpers/bytes.ts'
 import { type Answer, get, type RequestOptions } from '../../helpers/client.ts'
+import { createRandom } from '../../helpers/random.ts'
 import { startService } from '../../helpers/service.ts'
 import { until } from '../../helpers/until.ts'
-import { createRandom } from '../../proxy/random-faults/random.ts'
 
 const S = 64 * 1024
 const SIZE = 9 * S + 777

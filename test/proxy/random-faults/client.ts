@@ -1,6 +1,6 @@
 import type { RequestOptions } from '../../helpers/client.ts'
+import type { Random } from '../../helpers/random.ts'
 import { rangeHeader, type Spec } from '../ranges/expected.ts'
-import type { Random } from './random.ts'
 import type { Resource } from './resources.ts'
 
 /** One request and how its client behaves. */

@@ -1,6 +1,6 @@
 import { respondFile } from '../../helpers/file-response.ts'
 import type { Exchange, Script } from '../../helpers/origin.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../../helpers/random.ts'
 import { type Resource, representation } from './resources.ts'
 
 export interface Trouble {

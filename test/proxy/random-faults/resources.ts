@@ -1,5 +1,5 @@
 import { bytesOf } from '../../helpers/bytes.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../../helpers/random.ts'
 
 /** What an origin has under one path, and the history that tells which answers were right when. Times: performance.now(). */
 export interface Resource {

@@ -5,7 +5,7 @@ import { bytesOf } from '../../helpers/bytes.ts'
 import { get } from '../../helpers/client.ts'
 import { fileOrigin } from '../../helpers/file-origin.ts'
 import { startProxy } from '../../helpers/proxy.ts'
-import { createRandom } from '../random-faults/random.ts'
+import { createRandom } from '../../helpers/random.ts'
 import { faultOf, rangeHeader, type Spec } from '../ranges/expected.ts'
 import { rawTier } from './tier.ts'
 

@@ -2,9 +2,9 @@ import t from 'tap'
 import { entryLength } from '../../../lib/stores/raw-disk/format/entry.ts'
 import { footerLength } from '../../../lib/stores/raw-disk/format/footer.ts'
 import { REGION_HEADER_BYTES } from '../../../lib/stores/raw-disk/format/region.ts'
+import { createRandom, type Random } from '../../helpers/random.ts'
 import { PAGE } from './fake-pages.ts'
 import { type Bed, createBed, type Ending } from './helpers.ts'
-import { type Random, randomFrom } from './random.ts'
 
 t.setTimeout(300_000)
 
@@ -16,7 +16,7 @@ const ROUNDS = Number(process.env.SOAK_RUNS ?? 10)
 /** A device with something of everything: sealed regions, an open one, a snapshot, purges, a tail after the snapshot. */
 async function filled(ending: Ending, seed: number): Promise<Bed> {
   const bed = await createBed({ totalSize, seed })
-  const random = randomFrom(seed)
+  const random = createRandom(seed)
   for (let object = 0; object < 30; object++) {
     const key = `key ${object % 20}`
     bed.putHeads(key, 300)
@@ -100,7 +100,7 @@ for (const ending of ['kill', 'close'] as Ending[]) {
       let asked = 0
       for (let seed = 1; seed <= ROUNDS; seed++) {
         const bed = await filled(ending, seed)
-        const random = randomFrom(seed * 7919)
+        const random = createRandom(seed * 7919)
         const flip = (from: number, to: number) =>
           bed.device.flip(from + random.below(to - from), random.below(8))
         await bed.restart(ending, seed, { before: () => damage(bed, random, flip) })
@@ -124,7 +124,7 @@ for (const ending of ['kill', 'close'] as Ending[]) {
 
 t.test('bits that turn while the store runs cost entries, and are counted', async (t) => {
   const bed = await filled('close', 1)
-  const random = randomFrom(1)
+  const random = createRandom(1)
   const { entries } = bed.store.figures()
   bed.ledger.restart('damaged')
   for (let count = 0; count < 300; count++) bed.device.flip(random.below(totalSize), random.below(8))
@@ -144,7 +144,7 @@ t.test('a device that loses writes which it said were durable: right bytes, or a
   let found = 0
   for (let seed = 1; seed <= ROUNDS * 2; seed++) {
     const bed = await filled(seed % 2 === 0 ? 'kill' : 'close', seed)
-    const random = randomFrom(seed)
+    const random = createRandom(seed)
     const old = bed.device.image()
     for (let index = 0; index < 20; index++) bed.put('later', 1, index, random.below(60_000))
     for (let key = 0; key < 20; key += 3) await bed.drop(`key ${key}`)

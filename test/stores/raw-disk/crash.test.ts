@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { createRandom } from '../../helpers/random.ts'
 import { type Bed, type BedOptions, createBed, type Ending } from './helpers.ts'
 import { HEADS } from './ledger.ts'
-import { randomFrom } from './random.ts'
 
 /** Runs of the property; SOAK_RUNS=100000 for a night. */
 const numRuns = Number(process.env.SOAK_RUNS ?? 300)
@@ -162,7 +162,7 @@ t.test('whatever fails on the device, an answer is what was put or a miss', asyn
       lastEnding,
       fc.nat(),
       (steps, probability, kind, ending, seed) => {
-        const random = randomFrom(seed)
+        const random = createRandom(seed)
         const failing: BedOptions['failing'] = (operation) => {
           if (kind !== undefined && operation.kind !== kind) return undefined
           return random.chance(probability) ? random.pick(['EIO', 'ENOSPC', 'SHORT']) : undefined

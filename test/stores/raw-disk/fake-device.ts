@@ -1,4 +1,5 @@
 import type { Device } from '../../../lib/stores/raw-disk/device.ts'
+import { createRandom } from '../../helpers/random.ts'
 import {
   isAligned,
   PAGE,
@@ -9,7 +10,6 @@ import {
   writePages,
   writeSectors,
 } from './fake-pages.ts'
-import { randomFrom } from './random.ts'
 
 export interface Operation {
   kind: 'read' | 'write' | 'sync'
@@ -73,7 +73,7 @@ const NOT_YET = 0xee
 
 export function createFakeDevice(options: { size: number; seed?: number; pages?: Pages }): FakeDevice {
   const { size, seed = 1 } = options
-  const random = randomFrom(seed)
+  const random = createRandom(seed)
   const durable: Pages = options.pages ?? new Map()
   const current: Pages = new Map(durable)
   let unsynced: Unsynced[] = []
@@ -214,7 +214,7 @@ export function createFakeDevice(options: { size: number; seed?: number; pages?:
       closed = true
     },
     crash(seed) {
-      const random = randomFrom(seed)
+      const random = createRandom(seed)
       const pages = new Map(durable)
       const lost = random.pick([0.1, 0.5, 0.9])
       for (const { position, bytes } of random.shuffled([...unsynced, ...die()])) {
@@ -225,7 +225,7 @@ export function createFakeDevice(options: { size: number; seed?: number; pages?:
       return createFakeDevice({ size, seed, pages })
     },
     kill(seed) {
-      const random = randomFrom(seed)
+      const random = createRandom(seed)
       const pages = new Map(current)
       for (const { position, bytes } of random.shuffled(die())) {
         writeSectors(pages, bytes, position, tear(bytes.length, random))

@@ -1,4 +1,4 @@
-import type { Random } from './random.ts'
+import type { Random } from '../../helpers/random.ts'
 
 /**
  * The bytes of a device in memory, as pages that are never changed but replaced: a copy of a whole device shares

@@ -1,7 +1,7 @@
 import t from 'tap'
+import { createRandom } from '../../helpers/random.ts'
 import { type Bed, createBed } from './helpers.ts'
 import { HEADS } from './ledger.ts'
-import { randomFrom } from './random.ts'
 
 t.setTimeout(300_000)
 
@@ -31,7 +31,7 @@ for (const [name, { sizes, drops }] of Object.entries(mixes)) {
   for (const totalSize of name === 'small and large' ? [24 * MIB, 96 * MIB] : [24 * MIB]) {
     t.test(`a full cache keeps serving: ${name}, ${totalSize / MIB} MiB`, async (t) => {
       const bed = await createBed({ totalSize, seed: totalSize + name.length })
-      const random = randomFrom(totalSize)
+      const random = createRandom(totalSize)
       const seen = { refused: 0, puts: 0, written: 0, used: [1, 0], fragmentation: 0, sampled: 0, hits: 0 }
       for (let object = 0; seen.written < totalSize * OVERWRITTEN; object++) {
         const key = `object ${object}`

@@ -11,8 +11,8 @@ import {
   type PurgePlace,
   readPurges,
 } from '../../../lib/stores/raw-disk/purge-log.ts'
+import { createRandom, type Random } from '../../helpers/random.ts'
 import { createFakeDevice, type FakeDevice, type Fault, type Operation } from './fake-device.ts'
-import { type Random, randomFrom } from './random.ts'
 
 const MIB = 2 ** 20
 const SALT = 0x1234abcd
@@ -337,7 +337,7 @@ t.test('a log that cannot be read is an error, and the memory is given back', as
 t.test('a changed bit hides no purge: it is found, or known to be lost', async (t) => {
   const device = newDevice()
   await appendAll(open(device), upTo(300))
-  const random = randomFrom(3)
+  const random = createRandom(3)
   for (let run = 0; run < 300; run++) {
     const at = geometry.purgeLog[0].offset + random.below(300 * PURGE_RECORD_BYTES)
     const bit = random.below(8)
@@ -410,7 +410,7 @@ t.test('whatever happens, all that was answered is found, and nothing that was n
   const runs = Number(process.env.SOAK_RUNS ?? 60)
   let answered = 0
   for (let seed = 1; seed <= runs; seed++) {
-    const random = randomFrom(seed)
+    const random = createRandom(seed)
     const history: History = { sequence: 1, since: 0, told: new Set(), answered: new Set() }
     let device = newDevice()
     let after: PurgePlace | null = null

@@ -10,7 +10,7 @@ export interface Random {
 }
 
 /** mulberry32: small, and good enough to mix up the order of writes. */
-export function randomFrom(seed: number): Random {
+export function createRandom(seed: number): Random {
   let state = seed >>> 0
   function next(): number {
     state = (state + 0x6d2b79f5) >>> 0
