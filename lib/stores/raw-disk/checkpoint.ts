@@ -11,7 +11,7 @@ import {
   REGIONS_A_CHUNK,
   sealChunk,
 } from './format/snapshot.ts'
-import type { Geometry } from './geometry.ts'
+import { type Geometry, roundUp } from './geometry.ts'
 import type { Slab } from './memory.ts'
 import type { PurgeLog } from './purge-log.ts'
 import type { Regions } from './regions.ts'
@@ -71,14 +71,14 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
     const generation = regions.generation.slice()
     // What is being written has a smaller sequence, so that the snapshot must have it.
     await options.writer.settled()
-    const chunk = memory.take(CHUNK_BYTES) ?? (await memory.wait(CHUNK_BYTES))
+    const chunk = await memory.wait(CHUNK_BYTES)
     let position = geometry.snapshots[area].offset
     let number = 0
     let entries = 0
 
     async function writeChunk(kind: ChunkKind, records: number): Promise<void> {
       const length = sealChunk(chunk, { sequence, number, kind }, records, salt)
-      const padded = Math.ceil(length / geometry.align) * geometry.align
+      const padded = roundUp(length, geometry.align)
       chunk.fill(0, length, Math.min(padded, chunk.length))
       await device.write(chunk.subarray(0, padded), position)
       position += padded

@@ -156,9 +156,7 @@ function pack(segments: readonly Buffer[], length: number): Promise<Buffer | und
   }
   if (length <= IN_PLACE) return Promise.resolve(attempt(() => zstdCompressSync(plain, options)))
   return new Promise((resolve) => {
-    zstdCompress(plain, options, (error, packed) =>
-      resolve(error === null ? withMemoryOfItsOwn(packed) : undefined),
-    )
+    zstdCompress(plain, options, (error, packed) => resolve(error === null ? packed : undefined))
   })
 }
 

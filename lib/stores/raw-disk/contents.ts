@@ -10,7 +10,7 @@ import {
   TRAILER_BYTES,
 } from './format/footer.ts'
 import { decodeRegionHeader, REGION_HEADER_BYTES, type RegionHeader } from './format/region.ts'
-import type { Geometry } from './geometry.ts'
+import { type Geometry, regionOffset, roundUp } from './geometry.ts'
 import { HEADS_NAME } from './index.ts'
 import type { Slab } from './memory.ts'
 import { generationWord, objectName } from './names.ts'
@@ -29,14 +29,14 @@ const FOOTER_GUESS = 64 * 1024
 const WINDOW = 256 * 1024
 
 export function createContents(device: Device, geometry: Geometry, memory: Slab, salt: number): Contents {
-  const { align, blockSize, blocksPerRegion, dataOffset, regionSize } = geometry
+  const { align, blockSize, blocksPerRegion, regionSize } = geometry
 
   /** The bytes `from` to `to` of a region, both multiples of `align`; valid until `release`. */
   async function read(region: number, from: number, to: number) {
-    const taken = memory.take(to - from) ?? (await memory.wait(to - from))
+    const taken = await memory.wait(to - from)
     const bytes = taken.subarray(0, to - from)
     try {
-      await device.read(bytes, dataOffset + region * regionSize + from)
+      await device.read(bytes, regionOffset(geometry, region) + from)
     } catch (error) {
       memory.give(taken)
       throw error
@@ -139,8 +139,4 @@ function recordOf(header: EntryHeader, block: number, blocks: number): FooterRec
     expires: header.expires,
     sequence: header.sequence,
   }
-}
-
-function roundUp(value: number, unit: number): number {
-  return Math.ceil(value / unit) * unit
 }

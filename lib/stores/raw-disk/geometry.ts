@@ -1,3 +1,12 @@
+import { entryLength, MAX_KEY } from './format/entry.ts'
+import { footerLength } from './format/footer.ts'
+import {
+  CHUNK_BYTES,
+  CHUNK_HEADER_BYTES,
+  ENTRY_RECORD_BYTES,
+  REGION_RECORD_BYTES,
+} from './format/snapshot.ts'
+
 /** A part of the device, in bytes. */
 export interface Area {
   readonly offset: number
@@ -51,23 +60,14 @@ const SLICES_PER_REGION = 4
 const REGIONS_WANTED = 16
 const REGIONS_NEEDED = 8
 
-/** Beside the payload: the header, the longest key (16 KiB) and a CRC for each 64 KiB. */
-const ENTRY_HEADER_BYTES = 256
-const KEY_BYTES = 16 * KIB
-const CRC_BYTES = 4
-const PIECE_BYTES = 64 * KIB
-const FOOTER_RECORD_BYTES = 40
-const FOOTER_TRAILER_BYTES = 64
+/** What a region has room for beside each of its largest entries, so that the header of entries may grow. */
+const SPARE_BYTES = 192
 
 /** A purge-log half is this part of the device, between the limits. */
 const PURGE_LOG_SHARE = 1 / 512
 const PURGE_LOG_MIN = 16 * KIB
 const PURGE_LOG_MAX = MIB
 
-const SNAPSHOT_CHUNK_BYTES = MIB
-const SNAPSHOT_HEADER_BYTES = 64
-const SNAPSHOT_ENTRY_BYTES = 32
-const SNAPSHOT_REGION_BYTES = 16
 /** Of the device, for one of the two areas. */
 const SNAPSHOT_SHARE = 0.0175
 /** Entries are hardly smaller than this on the average; the index pays for each one in memory. */
@@ -149,13 +149,22 @@ function layOut(o: GeometryOptions, regionSize: number): Geometry | undefined {
   }
 }
 
+/** Where a region begins, in bytes. */
+export function regionOffset({ dataOffset, regionSize }: Geometry, region: number): number {
+  return dataOffset + region * regionSize
+}
+
+/** The next multiple of `unit`. */
+export function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit
+}
+
 const alignOf = (o: GeometryOptions) => Math.max(SECTOR, o.blockSize)
 
 /** Bytes of a region that has its header, so many of the largest entries and its footer, each aligned. */
 function regionHolding(slices: number, sliceSize: number, align: number): number {
-  const crcs = Math.ceil(sliceSize / PIECE_BYTES) * CRC_BYTES
-  const entry = roundUp(ENTRY_HEADER_BYTES + KEY_BYTES + crcs + sliceSize, align)
-  const footer = roundUp(slices * FOOTER_RECORD_BYTES + FOOTER_TRAILER_BYTES, align)
+  const entry = roundUp(entryLength(MAX_KEY, sliceSize) + SPARE_BYTES, align)
+  const footer = roundUp(footerLength(slices), align)
   return align + slices * entry + footer
 }
 
@@ -166,24 +175,24 @@ function purgeLogBytes(totalSize: number, align: number): number {
 
 /** How large a snapshot area is: the table of the regions, and as many entries as its share of the device allows. */
 function snapshotArea(totalSize: number, regions: number, entries: number, align: number) {
-  const table = chunkedBytes(regions, SNAPSHOT_REGION_BYTES, align)
+  const table = chunkedBytes(regions, REGION_RECORD_BYTES, align)
   const budget = Math.max(align, Math.floor((totalSize * SNAPSHOT_SHARE - table) / align) * align)
-  const capacity = Math.min(Math.floor(entries), recordsIn(budget, SNAPSHOT_ENTRY_BYTES))
-  return { capacity, bytes: table + chunkedBytes(capacity, SNAPSHOT_ENTRY_BYTES, align) }
+  const capacity = Math.min(Math.floor(entries), recordsIn(budget, ENTRY_RECORD_BYTES))
+  return { capacity, bytes: table + chunkedBytes(capacity, ENTRY_RECORD_BYTES, align) }
 }
 
 /** Bytes of so many records in chunks, each one with its header, and aligned. */
 function chunkedBytes(count: number, recordBytes: number, align: number): number {
-  const perChunk = Math.floor((SNAPSHOT_CHUNK_BYTES - SNAPSHOT_HEADER_BYTES) / recordBytes)
+  const perChunk = Math.floor((CHUNK_BYTES - CHUNK_HEADER_BYTES) / recordBytes)
   const rest = count % perChunk
-  const last = rest > 0 ? roundUp(SNAPSHOT_HEADER_BYTES + rest * recordBytes, align) : 0
-  return Math.floor(count / perChunk) * SNAPSHOT_CHUNK_BYTES + last
+  const last = rest > 0 ? roundUp(CHUNK_HEADER_BYTES + rest * recordBytes, align) : 0
+  return Math.floor(count / perChunk) * CHUNK_BYTES + last
 }
 
 function recordsIn(bytes: number, recordBytes: number): number {
-  const perChunk = Math.floor((SNAPSHOT_CHUNK_BYTES - SNAPSHOT_HEADER_BYTES) / recordBytes)
-  const rest = Math.max(0, (bytes % SNAPSHOT_CHUNK_BYTES) - SNAPSHOT_HEADER_BYTES)
-  return Math.floor(bytes / SNAPSHOT_CHUNK_BYTES) * perChunk + Math.floor(rest / recordBytes)
+  const perChunk = Math.floor((CHUNK_BYTES - CHUNK_HEADER_BYTES) / recordBytes)
+  const rest = Math.max(0, (bytes % CHUNK_BYTES) - CHUNK_HEADER_BYTES)
+  return Math.floor(bytes / CHUNK_BYTES) * perChunk + Math.floor(rest / recordBytes)
 }
 
 /** In whole MiB, which is what an operator would write. */
@@ -202,5 +211,3 @@ function smallestSize(o: GeometryOptions): number {
   }
   return enough * MIB
 }
-
-const roundUp = (bytes: number, align: number) => Math.ceil(bytes / align) * align

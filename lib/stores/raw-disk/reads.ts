@@ -3,7 +3,7 @@ import { expand } from './compression.ts'
 import type { Device } from './device.ts'
 import { PIECE } from './format/crc.ts'
 import { decodeEntry, type EntryHeader, type EntryName, metaLength, pieceIsWhole } from './format/entry.ts'
-import type { Geometry } from './geometry.ts'
+import { type Geometry, roundUp } from './geometry.ts'
 import { lend } from './lend.ts'
 import type { Slab } from './memory.ts'
 
@@ -72,7 +72,7 @@ export function createReads({ device, geometry, salt, transient, lent }: ReadsOp
   async function readAligned(block: number, from: number, to: number, mayLend: boolean): Promise<Aligned> {
     const entry = dataOffset + block * blockSize
     const start = Math.floor((entry + from) / align) * align
-    const length = Math.ceil((entry + to) / align) * align - start
+    const length = roundUp(entry + to, align) - start
     const toLend = mayLend ? lent?.take(length) : undefined
     const slab = toLend === undefined ? transient : lent!
     const taken = toLend ?? transient.take(length) ?? (await transient.wait(length))

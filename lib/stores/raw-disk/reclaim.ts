@@ -1,7 +1,7 @@
 import type { Catalog } from './catalog.ts'
 import { WAS_HIT } from './flags.ts'
 import { encodeRegionHeader } from './format/region.ts'
-import type { Geometry } from './geometry.ts'
+import { type Geometry, regionOffset } from './geometry.ts'
 import type { Guard } from './guard.ts'
 import { HEADS_NAME } from './index.ts'
 import type { Slab } from './memory.ts'
@@ -204,10 +204,10 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
 
   /** So that a restart without a snapshot does not take in what was given up here. */
   async function markClean(region: number): Promise<void> {
-    const buffer = memory.take(geometry.align) ?? (await memory.wait(geometry.align))
+    const buffer = await memory.wait(geometry.align)
     const header = { region, generation: regions.generation[region], state: 'clean' } as const
     encodeRegionHeader(buffer.subarray(0, geometry.align), header, salt)
-    const at = geometry.dataOffset + region * geometry.regionSize
+    const at = regionOffset(geometry, region)
     // If it fails, what is found there is still what was put.
     await device.write(buffer.subarray(0, geometry.align), at).catch(() => {})
     memory.give(buffer)

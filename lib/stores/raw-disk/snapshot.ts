@@ -12,7 +12,7 @@ import {
   REGIONS_A_CHUNK,
 } from './format/snapshot.ts'
 import type { SnapshotPlace } from './format/superblock.ts'
-import type { Geometry } from './geometry.ts'
+import { type Geometry, roundUp } from './geometry.ts'
 import { HEADS_NAME } from './index.ts'
 import type { Slab } from './memory.ts'
 import type { Purged } from './purged.ts'
@@ -51,12 +51,12 @@ export async function readSnapshot(
     used: new Uint32Array(count),
     generation: new Float64Array(count),
   }
-  const chunk = memory.take(CHUNK_BYTES) ?? (await memory.wait(CHUNK_BYTES))
+  const chunk = await memory.wait(CHUNK_BYTES)
   let position = geometry.snapshots[place.area].offset
   let number = 0
 
   async function next(kind: ChunkKind, records: number): Promise<boolean> {
-    const padded = Math.ceil(chunkLength(kind, records) / geometry.align) * geometry.align
+    const padded = roundUp(chunkLength(kind, records), geometry.align)
     await device.read(chunk.subarray(0, padded), position)
     position += padded
     return openChunk(chunk, { sequence: place.sequence, number: number++, kind }, salt) === records

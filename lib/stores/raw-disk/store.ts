@@ -14,7 +14,7 @@ import { saltOf } from './format/crc.ts'
 import { footerLength } from './format/footer.ts'
 import type { Superblock } from './format/superblock.ts'
 import { gatherFigures } from './gather-figures.ts'
-import type { Geometry } from './geometry.ts'
+import { type Geometry, roundUp } from './geometry.ts'
 import { createGuard } from './guard.ts'
 import { createArena } from './memory.ts'
 import { createPurgeLog, type FoundPurges, readPurges } from './purge-log.ts'
@@ -85,7 +85,7 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
   const { queueBytes = 32 * MIB, readBytes = 64 * MIB, checkpointMs = 600_000, retryMs = 60_000 } = options
   const { poison = false, selfTestMs = 0, secondHitAdmission = false } = options
   const { align, blockSize, regionSize } = geometry
-  const maxEntryBytes = regionSize - align - Math.ceil(footerLength(1) / align) * align
+  const maxEntryBytes = regionSize - align - roundUp(footerLength(1), align)
 
   const sizes = {
     meta: 4 * MIB + 2 * align,

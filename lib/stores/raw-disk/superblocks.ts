@@ -21,7 +21,7 @@ export async function probe(
   state: Superblock,
 ): Promise<void> {
   await createSuperblocks(device, geometry, memory, state).write({})
-  const buffer = memory.take(SUPERBLOCK_BYTES) ?? (await memory.wait(SUPERBLOCK_BYTES))
+  const buffer = await memory.wait(SUPERBLOCK_BYTES)
   try {
     await device.read(buffer.subarray(0, SUPERBLOCK_BYTES), geometry.superblocks[0])
   } finally {
@@ -40,7 +40,7 @@ export function createSuperblocks(
 
   async function write(changes: Partial<Superblock>): Promise<void> {
     const next = { ...current, ...changes, serial: current.serial + 1 }
-    const buffer = memory.take(SUPERBLOCK_BYTES) ?? (await memory.wait(SUPERBLOCK_BYTES))
+    const buffer = await memory.wait(SUPERBLOCK_BYTES)
     try {
       encodeSuperblock(next).copy(buffer)
       for (const position of geometry.superblocks) {

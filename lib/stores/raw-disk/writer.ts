@@ -1,7 +1,7 @@
 import { entryLength, writeEntry } from './format/entry.ts'
 import { encodeFooter, type FooterRecord, footerLength } from './format/footer.ts'
 import { encodeRegionHeader } from './format/region.ts'
-import type { Geometry } from './geometry.ts'
+import { type Geometry, regionOffset, roundUp } from './geometry.ts'
 import type { Guard } from './guard.ts'
 import { PAGE, type Slab } from './memory.ts'
 import { createOutgoingQueue, type Outgoing } from './outgoing.ts'
@@ -14,8 +14,6 @@ export interface Writer {
   carry(entry: Outgoing): void
   /** Goes on in a region that an earlier life of the store began. */
   resume(region: number, records: FooterRecord[]): void
-  /** Seals the open region as it is. */
-  seal(): void
   /** Looks again whether there is room. */
   wake(): void
   /** Gives up what waits for room. */
@@ -62,7 +60,7 @@ interface Batch {
 
 export function createWriter(options: WriterOptions): Writer {
   const { device, geometry, regions, memory, salt, nextSequence } = options
-  const { blockSize, blocksPerRegion, align, dataOffset, regionSize } = geometry
+  const { blockSize, blocksPerRegion, align } = geometry
   const alignBlocks = align / blockSize
   const queue = createOutgoingQueue()
   const batches = new Set<Batch>()
@@ -135,8 +133,8 @@ export function createWriter(options: WriterOptions): Writer {
     const batch: Batch = { region, placed: [], ended: Promise.resolve() }
     let at = start
     if (start === 0) {
-      buffer.fill(0, 0, align)
-      encodeRegionHeader(buffer, { region, generation: regions.generation[region], state: 'written' }, salt)
+      const header = { region, generation: regions.generation[region], state: 'written' } as const
+      encodeRegionHeader(buffer.subarray(0, align), header, salt)
       at += alignBlocks
     }
     for (let entry = queue.peek(); entry !== undefined; entry = queue.peek()) {
@@ -247,7 +245,7 @@ export function createWriter(options: WriterOptions): Writer {
   }
 
   function position(region: number, block: number): number {
-    return dataOffset + region * regionSize + block * blockSize
+    return regionOffset(geometry, region) + block * blockSize
   }
 
   return {
@@ -262,9 +260,6 @@ export function createWriter(options: WriterOptions): Writer {
     resume(region, earlier) {
       open = region
       records = earlier
-    },
-    seal() {
-      if (open !== -1) sealOpen()
     },
     wake: pump,
     giveUp() {
@@ -290,8 +285,4 @@ export function createWriter(options: WriterOptions): Writer {
       return padding
     },
   }
-}
-
-function roundUp(value: number, unit: number): number {
-  return Math.ceil(value / unit) * unit
 }
