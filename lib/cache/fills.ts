@@ -1,4 +1,4 @@
-import { fieldValue, trimWhitespace } from '../semantics/fields.ts'
+import { fieldValue } from '../semantics/fields.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
 import { combinable, sameRepresentation } from '../semantics/validators.ts'
 import { variantKey } from '../semantics/vary.ts'
@@ -53,7 +53,7 @@ export function startFill(
 ): Fill {
   const { store, counters, resources, sliceSize } = context
   const { generation } = head
-  const contentType = head.contentEncoding === '' ? mediaType(head.fields) : undefined
+  const contentType = head.contentEncoding === '' ? fieldValue(head.fields, 'content-type') : undefined
   counters.fillsNow++
   const fill = createFill({
     source: transfer,
@@ -78,12 +78,6 @@ export function startFill(
   const entry: SliceTransfer = registered ?? { generation, run, fill, ready: Promise.resolve(fill) }
   if (!registered) resource.transfers.add(entry)
   return fill
-}
-
-/** Type and subtype of Content-Type, in lower case (RFC 9110 section 8.3.1). */
-function mediaType(fields: FieldList): string | undefined {
-  const value = fieldValue(fields, 'content-type')
-  return value && trimWhitespace(value.split(';', 1)[0]).toLowerCase()
 }
 
 /** A fill for one client, of which nothing is kept. */

@@ -38,7 +38,7 @@ export interface SlicePart {
 export interface SliceAbout {
   /** Length of the whole representation in bytes, where it is known. */
   readonly objectBytes?: number
-  /** Media type in lower case, without parameters; undefined where the bytes have a Content-Encoding. */
+  /** Content-Type as the origin sent it; undefined where the bytes have a Content-Encoding. */
   readonly contentType?: string
 }
 

@@ -25,8 +25,13 @@ export interface Checkpoints {
    * @param clean nothing will be written after it: the next start trusts it alone
    */
   run(clean: boolean): Promise<boolean>
-  readonly runs: number
-  readonly seconds: number
+  readonly counts: Readonly<CheckpointCounts>
+}
+
+export interface CheckpointCounts {
+  checkpoints: number
+  /** What they took together. */
+  checkpointSeconds: number
 }
 
 export interface CheckpointsOptions {
@@ -53,7 +58,7 @@ const STEP = 256
 
 export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
   const { device, geometry, regions, catalog, purgeLog, superblocks, memory, salt, nextSequence } = options
-  const count = { runs: 0, seconds: 0 }
+  const counts: CheckpointCounts = { checkpoints: 0, checkpointSeconds: 0 }
   let underWay: Promise<boolean> | undefined
 
   /**
@@ -136,14 +141,14 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
     const started = performance.now()
     try {
       await write(clean)
-      count.runs++
+      counts.checkpoints++
       return true
     } catch (error) {
       // Counted as an error of the device. The checkpoint before is still there, but the purge log has no more room.
       purgeLog.giveUp(error as Error)
       return false
     } finally {
-      count.seconds += (performance.now() - started) / 1000
+      counts.checkpointSeconds += (performance.now() - started) / 1000
     }
   }
 
@@ -156,11 +161,6 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
       underWay = timed(clean).finally(() => (underWay = undefined))
       return underWay
     },
-    get runs() {
-      return count.runs
-    },
-    get seconds() {
-      return count.seconds
-    },
+    counts,
   }
 }

@@ -42,6 +42,7 @@ export interface Counts {
 export interface Entries extends Gets {
   readonly pending: PendingEntries
   readonly counts: Counts
+  readonly isRecovering: boolean
   /** From now on what recovery has found is served, and puts are taken. */
   opened(): void
   /** From now on nothing is taken. */
@@ -98,6 +99,9 @@ export function createEntries(options: EntriesOptions): Entries {
     ...gets,
     pending,
     counts,
+    get isRecovering() {
+      return state === 'recovering'
+    },
 
     opened() {
       if (clearedEarly) catalog.clear()

@@ -30,7 +30,7 @@ export interface Parts {
 
 export function gatherFigures(
   parts: Parts,
-  own: Pick<RawDiskFigures, 'blockSize' | 'recovering' | 'selfTestFailures'>,
+  own: Pick<RawDiskFigures, 'blockSize' | 'selfTestFailures'>,
 ): RawDiskFigures {
   const { guard, regions, catalog, writer, reads, reclaim } = parts
   const { counts } = parts.entries
@@ -41,6 +41,7 @@ export function gatherFigures(
     ...own,
     direct: guard.direct,
     offline: guard.offline,
+    recovering: parts.entries.isRecovering,
     totalBlocks: regions.count * regions.blocksPerRegion,
     liveBlocks: blocks.live,
     deadBlocks: blocks.dead,
@@ -55,20 +56,11 @@ export function gatherFigures(
     hits: counts.hits,
     stores: counts.stores,
     removes: counts.removes,
-    deviceBytesRead: guard.bytesRead,
-    deviceBytesWritten: guard.bytesWritten,
-    readErrors: guard.readErrors,
-    writeErrors: guard.writeErrors,
+    ...guard.counts,
     corrupt: counts.corrupt,
-    reclaimRuns: reclaim.runs,
-    reclaimedBytes: reclaim.bytes,
-    carriedEntries: reclaim.carriedEntries,
-    carriedBytes: reclaim.carriedBytes,
-    evictedEntries: reclaim.evictedEntries,
+    ...reclaim.counts,
     expiredEntries: catalog.expiredEntries,
-    zeroCopyBytes: reads.zeroCopyBytes,
-    copiedBytes: reads.copiedBytes,
-    partReads: reads.partReads,
+    ...reads.counts,
     lentBytes: parts.lent.usedBytes(),
     compressedSlices: packed?.slices ?? 0,
     compressionBytesIn: packed?.bytesIn ?? 0,
@@ -78,8 +70,7 @@ export function gatherFigures(
     prefetchUsed: ahead.used,
     prefetchWasted: ahead.wasted,
     admissionRefused: counts.admissionRefused,
-    checkpoints: parts.checkpoints.runs,
-    checkpointSeconds: parts.checkpoints.seconds,
+    ...parts.checkpoints.counts,
     purgeRecords: parts.purges.records,
   }
 }

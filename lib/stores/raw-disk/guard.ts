@@ -8,10 +8,15 @@ const BORNE = 5
 export interface Guard extends Device {
   /** True: reads and writes are refused without touching the device. */
   readonly offline: boolean
-  readonly bytesRead: number
-  readonly bytesWritten: number
-  readonly readErrors: number
-  readonly writeErrors: number
+  readonly counts: Readonly<GuardCounts>
+}
+
+export interface GuardCounts {
+  /** Bytes, metadata included. */
+  deviceBytesRead: number
+  deviceBytesWritten: number
+  readErrors: number
+  writeErrors: number
 }
 
 export interface GuardOptions {
@@ -29,14 +34,14 @@ export interface GuardOptions {
 export const OFFLINE = Object.assign(new Error('the raw disk is offline'), { code: 'OFFLINE' })
 
 export function createGuard({ device, retryMs, probe, onBack, log }: GuardOptions): Guard {
-  const count = { bytesRead: 0, bytesWritten: 0, readErrors: 0, writeErrors: 0 }
+  const counts: GuardCounts = { deviceBytesRead: 0, deviceBytesWritten: 0, readErrors: 0, writeErrors: 0 }
   const inARow = { readErrors: 0, writeErrors: 0 }
   let offline = false
   let timer: NodeJS.Timeout | undefined
   let retrying: Promise<void> | undefined
 
   function failed(kind: 'readErrors' | 'writeErrors', error: unknown): void {
-    count[kind]++
+    counts[kind]++
     // Each kind by itself: a disk that has become read-only still reads well between two failed writes.
     if (++inARow[kind] <= BORNE || offline) return
     offline = true
@@ -80,26 +85,15 @@ export function createGuard({ device, retryMs, probe, onBack, log }: GuardOption
     get offline() {
       return offline
     },
-    get bytesRead() {
-      return count.bytesRead
-    },
-    get bytesWritten() {
-      return count.bytesWritten
-    },
-    get readErrors() {
-      return count.readErrors
-    },
-    get writeErrors() {
-      return count.writeErrors
-    },
+    counts,
 
     async read(buffer, position) {
       await attempt('readErrors', () => device.read(buffer, position))
-      count.bytesRead += buffer.length
+      counts.deviceBytesRead += buffer.length
     },
     async write(buffer, position) {
       await attempt('writeErrors', () => device.write(buffer, position))
-      count.bytesWritten += buffer.length
+      counts.deviceBytesWritten += buffer.length
     },
     sync: () => attempt('writeErrors', () => device.sync()),
 

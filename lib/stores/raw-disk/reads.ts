@@ -47,9 +47,14 @@ export interface Reads {
   ): Promise<ReadResult>
   /** Reads and verifies an entry without unpacking it. */
   stored(place: Place, name?: EntryName): Promise<Stored | 'failed' | 'damaged'>
-  readonly zeroCopyBytes: number
-  readonly copiedBytes: number
-  readonly partReads: number
+  readonly counts: Readonly<ReadCounts>
+}
+
+export interface ReadCounts {
+  /** Bytes of payloads. */
+  zeroCopyBytes: number
+  copiedBytes: number
+  partReads: number
 }
 
 /** Aligned bytes of the device in memory. */
@@ -63,7 +68,7 @@ interface Aligned {
 
 export function createReads({ device, geometry, salt, transient, lent }: ReadsOptions): Reads {
   const { blockSize, align, dataOffset } = geometry
-  const count = { zeroCopyBytes: 0, copiedBytes: 0, partReads: 0 }
+  const counts: ReadCounts = { zeroCopyBytes: 0, copiedBytes: 0, partReads: 0 }
 
   /**
    * Reads the bytes `from` to `to` of what begins at `block`, and what must be read along with them.
@@ -107,10 +112,10 @@ export function createReads({ device, geometry, salt, transient, lent }: ReadsOp
   /** The bytes `start` to `end` of what was read, as segments: lent as they lie, or copied. */
   function deliver(slab: Slab, taken: Buffer, start: number, end: number, from?: number): Slice {
     if (slab === lent) {
-      count.zeroCopyBytes += end - start
+      counts.zeroCopyBytes += end - start
       return lend(slab, taken, start, end, from)
     }
-    count.copiedBytes += end - start
+    counts.copiedBytes += end - start
     const segments: Buffer[] = []
     for (let at = start; at < end; at += MAX_SEGMENT) {
       const stop = Math.min(at + MAX_SEGMENT, end)
@@ -146,7 +151,7 @@ export function createReads({ device, geometry, salt, transient, lent }: ReadsOp
     }
     try {
       const segments = await expand(payload, header.length)
-      count.copiedBytes += header.length
+      counts.copiedBytes += header.length
       return { length: header.length, segments }
     } catch {
       return 'damaged'
@@ -169,7 +174,7 @@ export function createReads({ device, geometry, salt, transient, lent }: ReadsOp
     const to = Math.min(bytes, mostMeta + Math.ceil(part.to / PIECE) * PIECE)
     if (from >= to) return readWhole(place, name, false)
 
-    count.partReads++
+    counts.partReads++
     // What lies near the header is read with it.
     const isNear = firstPiece <= 1
     const [bodyRead, metaRead] = await Promise.allSettled([
@@ -232,14 +237,6 @@ export function createReads({ device, geometry, salt, transient, lent }: ReadsOp
       return 'damaged'
     },
 
-    get zeroCopyBytes() {
-      return count.zeroCopyBytes
-    },
-    get copiedBytes() {
-      return count.copiedBytes
-    },
-    get partReads() {
-      return count.partReads
-    },
+    counts,
   }
 }

@@ -20,11 +20,16 @@ export interface Reclaim {
   close(): Promise<void>
   /** Resolves when as many regions are clean as should be, or as can be. */
   rest(): Promise<void>
-  readonly runs: number
-  readonly bytes: number
-  readonly carriedEntries: number
-  readonly carriedBytes: number
-  readonly evictedEntries: number
+  readonly counts: Readonly<ReclaimCounts>
+}
+
+export interface ReclaimCounts {
+  reclaimRuns: number
+  /** Bytes of the regions that were made clean. */
+  reclaimedBytes: number
+  carriedEntries: number
+  carriedBytes: number
+  evictedEntries: number
 }
 
 export interface ReclaimOptions {
@@ -45,7 +50,13 @@ const MOST_CARRIED = 0.25
 
 export function createReclaim(options: ReclaimOptions): Reclaim {
   const { device, geometry, regions, catalog, reads, writer, memory, salt } = options
-  const count = { runs: 0, bytes: 0, carriedEntries: 0, carriedBytes: 0, evictedEntries: 0 }
+  const counts: ReclaimCounts = {
+    reclaimRuns: 0,
+    reclaimedBytes: 0,
+    carriedEntries: 0,
+    carriedBytes: 0,
+    evictedEntries: 0,
+  }
   const reserve = reserveOf(regions.count)
   let running: Promise<void> | undefined
   let started = false
@@ -84,8 +95,8 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
     await writer.settled()
     await markClean(region)
     regions.clean(region)
-    count.runs++
-    count.bytes += geometry.regionSize
+    counts.reclaimRuns++
+    counts.reclaimedBytes += geometry.regionSize
   }
 
   function choose(region: number): number[] {
@@ -125,7 +136,7 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
 
   function evict(id: number): void {
     catalog.remove(id)
-    count.evictedEntries++
+    counts.evictedEntries++
   }
 
   /** One after another: reads of clients shall not wait behind a burst of ours. The copies are written in batches. */
@@ -154,12 +165,13 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
       index.generation(id),
       index.index(id),
     ]
-    const isThere = (): boolean => {
+    /** Its id while it is where it was read; -1 once it was dropped or replaced. */
+    const idNow = (): number => {
       const now = catalog.index.find(low, high, generation, at)
-      return now !== -1 && catalog.index.block(now) === block
+      return now !== -1 && catalog.index.block(now) === block ? now : -1
     }
     const stored = await reads.stored({ block, blocks, regionGeneration: regions.generation[region] })
-    if (typeof stored === 'string' || !isThere()) {
+    if (typeof stored === 'string' || idNow() === -1) {
       if (typeof stored !== 'string') stored.release()
       return undefined
     }
@@ -182,19 +194,16 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
         expires: header.expires,
         flags: header.flags,
         get gone() {
-          return !isThere()
+          return idNow() === -1
         },
         settled(place, newBlocks) {
-          if (place !== -1) {
-            if (isThere()) {
-              const now = catalog.index.find(low, high, generation, at)
-              catalog.move(now, place)
-              catalog.index.setFlags(now, header.flags)
-              count.carriedEntries++
-              count.carriedBytes += header.stored
-            } else {
-              regions.addLive(place, -newBlocks)
-            }
+          const now = idNow()
+          if (place !== -1 && now === -1) regions.addLive(place, -newBlocks)
+          if (place !== -1 && now !== -1) {
+            catalog.move(now, place)
+            catalog.index.setFlags(now, header.flags)
+            counts.carriedEntries++
+            counts.carriedBytes += header.stored
           }
           resolve()
         },
@@ -240,20 +249,6 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
     async rest() {
       await running
     },
-    get runs() {
-      return count.runs
-    },
-    get bytes() {
-      return count.bytes
-    },
-    get carriedEntries() {
-      return count.carriedEntries
-    },
-    get carriedBytes() {
-      return count.carriedBytes
-    },
-    get evictedEntries() {
-      return count.evictedEntries
-    },
+    counts,
   }
 }

@@ -208,7 +208,7 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
 
   function changes(): number {
     const { stores, removes } = entries.counts
-    return stores + removes + purges.records + reclaim.runs
+    return stores + removes + purges.records + reclaim.counts.reclaimRuns
   }
 
   async function recoverAll(): Promise<void> {
@@ -243,9 +243,6 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
     }
     return wrong
   }
-
-  let isOpen = false
-  void recovered.then(() => (isOpen = true))
 
   return {
     name: 'l2',
@@ -286,12 +283,12 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
         lookups: counts.lookups,
         hits: counts.hits,
         removes: counts.removes,
-        evictions: reclaim.evictedEntries,
+        evictions: reclaim.counts.evictedEntries,
         refused: counts.refused + counts.admissionRefused,
         readBytes: counts.readBytes,
         writtenBytes: counts.writtenBytes,
-        readErrors: guard.readErrors,
-        writeErrors: guard.writeErrors,
+        readErrors: guard.counts.readErrors,
+        writeErrors: guard.counts.writeErrors,
         corrupt: counts.corrupt,
       }
     },
@@ -312,7 +309,7 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
           checkpoints,
           purges,
         },
-        { blockSize, recovering: !isOpen, selfTestFailures },
+        { blockSize, selfTestFailures },
       ),
     selfTest: testSelf,
     checkpoint,
