@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type Address, parseAddress, parseOrigin } from '../lib/net/address.ts'
 import type { Config } from './schema.ts'
 
@@ -42,7 +43,7 @@ export function pluginOptions(config: Config) {
       cacheStatusKey: config.cache_status_key,
       accessLog: config.access_log,
     },
-    purge: { enabled: purge.enabled, authToken: purge.auth_token },
+    purge: { enabled: purge.enabled, authToken: purge.auth_token, bansFile: bansFile(config) },
     health: health_endpoint.enabled ? { address: health_endpoint.address } : null,
     metrics: metrics_endpoint.enabled ? { address: metrics_endpoint.address } : null,
     // What is left of the time is for the stores to finish their writes.
@@ -53,6 +54,16 @@ export function pluginOptions(config: Config) {
 /** The disk tier is files, the raw disk, or not there. */
 export function l2Backend(config: Config): Config['l2_backend'] | null {
   return config.enable_cache && config.enable_l2_cache ? config.l2_backend : null
+}
+
+/** Beside what it speaks of, unless told otherwise; nothing survives a restart without L2. */
+function bansFile(config: Config): string | null {
+  const backend = l2Backend(config)
+  if (backend === null) return null
+  if (config.purge.bans_file !== null) return config.purge.bans_file
+  if (backend === 'file') return join(config.l2_cache_dir, 'bans')
+  const device = config.raw_disk_cache!.device_path
+  return device.startsWith('/dev/') ? null : `${device}.bans`
 }
 
 function rawDiskOptions(config: Config) {

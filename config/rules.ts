@@ -51,6 +51,15 @@ export const rules: readonly Rule[] = [
     },
   },
   {
+    keys: ['purge.bans_file', 'purge.enabled', 'raw_disk_cache.device_path', 'l2_backend'],
+    broken({ purge, enable_cache, enable_l2_cache, l2_backend, raw_disk_cache: raw }) {
+      const isUsed = enable_cache && enable_l2_cache && l2_backend === 'raw_disk' && raw !== null
+      if (!isUsed || !purge.enabled || purge.bans_file !== null || !raw.device_path.startsWith('/dev/'))
+        return null
+      return 'needs a path: there is no place for it beside the device raw_disk_cache.device_path'
+    },
+  },
+  {
     keys: ['upstream_address', 'listen_address'],
     broken({ upstream_address, listen_address }) {
       const origin = parseOrigin(upstream_address)

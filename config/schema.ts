@@ -17,6 +17,13 @@ export const schema = {
       default: '0.0.0.0:8080',
       description: 'Where the proxy listens, as `host:port` or `[v6]:port`.',
     },
+    listen_reuse_port: {
+      type: 'boolean',
+      default: false,
+      description:
+        'Open all ports with SO_REUSEPORT, so that a new process can start and take over while the old one drains. ' +
+        'A second process that is started by mistake is then no error.',
+    },
     upstream_address: {
       type: 'string',
       format: 'upstream-address',
@@ -216,6 +223,94 @@ export const schema = {
         },
       },
     },
+    client: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      description: 'What clients may take of connections and time.',
+      properties: {
+        max_connections: {
+          type: 'integer',
+          minimum: 0,
+          default: 10000,
+          description:
+            'Connections to the proxy port at once; more are closed as they come. 0: no limit but that of open files.',
+        },
+        header_timeout_ms: {
+          type: 'integer',
+          unit: 'ms',
+          minimum: 100,
+          maximum: MAX_TIMER_MS,
+          default: 15000,
+          description: 'Time for the whole head of a request, from its first byte.',
+        },
+        body_timeout_ms: {
+          type: 'integer',
+          unit: 'ms',
+          minimum: 100,
+          maximum: MAX_TIMER_MS,
+          default: 60000,
+          description: 'Longest pause within the body of a request.',
+        },
+        send_timeout_ms: {
+          type: 'integer',
+          unit: 'ms',
+          minimum: 100,
+          maximum: MAX_TIMER_MS,
+          default: 60000,
+          description: 'Longest time for which a client may take nothing of a response that waits for it.',
+        },
+        idle_timeout_ms: {
+          type: 'integer',
+          unit: 'ms',
+          minimum: 100,
+          maximum: MAX_TIMER_MS,
+          default: 72000,
+          description:
+            'How long a connection without a request stays open. Longer than that of the load balancer in front, ' +
+            'which shall be the one to close.',
+        },
+      },
+    },
+    pressure: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      description:
+        'When the process is too busy: requests that memory cannot answer get 503 with Retry-After, and /health says degraded.',
+      properties: {
+        max_event_loop_delay_ms: {
+          type: 'integer',
+          unit: 'ms',
+          minimum: 0,
+          maximum: MAX_TIMER_MS,
+          default: 1000,
+          description: 'Most delay of the event loop. 0: not looked at.',
+        },
+        max_event_loop_percent: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 100,
+          default: 98,
+          description:
+            'Most time in the last interval that the event loop was busy, in percent. 0: not looked at.',
+        },
+        max_rss_bytes: {
+          type: 'integer',
+          unit: 'bytes',
+          minimum: 0,
+          default: 0,
+          description: 'Most memory of the process (resident set). 0: not looked at.',
+        },
+        retry_after_seconds: {
+          type: 'integer',
+          unit: 'seconds',
+          minimum: 1,
+          default: 10,
+          description: 'What Retry-After says.',
+        },
+      },
+    },
     cache_key: {
       type: 'object',
       additionalProperties: false,
@@ -278,6 +373,14 @@ export const schema = {
           default: null,
           description: 'Token that a PURGE must show. The environment variable PURGE_TOKEN wins.',
         },
+        bans_file: {
+          type: ['string', 'null'],
+          format: 'path',
+          default: null,
+          description:
+            'Where purges by prefix, tag and all are kept over restarts. ' +
+            'null: `bans` in `l2_cache_dir`, or beside `raw_disk_cache.device_path`; none without L2.',
+        },
       },
     },
     health_endpoint: {
@@ -292,6 +395,11 @@ export const schema = {
           format: 'listen-address',
           default: '0.0.0.0:8081',
           description: 'Where it listens.',
+        },
+        status_page: {
+          type: 'boolean',
+          default: true,
+          description: 'A page for people at `/` of that port, and what it shows as JSON at `/status`.',
         },
       },
     },
