@@ -3,7 +3,7 @@ import { get, stalledClient } from '../test/helpers/client.ts'
 import { type Server, startServer } from '../test/helpers/server.ts'
 import { type Bench, MIB, startBenchOrigin } from './harness.ts'
 
-const L1 = 100 * MIB
+export const L1 = 100 * MIB
 
 /** Resident memory of the proxy's process: while 1 GiB streams through, and with 500 clients that do not read. */
 export async function benchMemory(bench: Bench): Promise<void> {
@@ -70,11 +70,11 @@ async function stalled(
 }
 
 /** With objects of 1 MiB: a single large one might be kept out of memory. */
-async function fillL1(server: Server): Promise<void> {
+export async function fillL1(server: Server): Promise<void> {
   for (let i = 0; i < L1 / MIB + 20; i++) await stream(`${server.url}/bytes/${MIB}?fill=${i}`, MIB)
 }
 
-async function stream(url: string, length: number): Promise<void> {
+export async function stream(url: string, length: number): Promise<void> {
   const answer = await get(url, { onData: () => {}, timeout: 300_000 })
   if (!answer.complete || answer.length !== length) throw new Error(`${answer.length} bytes of ${length}`)
 }
@@ -89,4 +89,4 @@ async function largestRss(server: Server, work: () => Promise<void>): Promise<nu
   return largest
 }
 
-const mib = (bytes: number) => (bytes / MIB).toFixed(1)
+export const mib = (bytes: number) => (bytes / MIB).toFixed(1)

@@ -1,9 +1,10 @@
 // npm run bench: all benches, results to bench/RESULTS.md. With --smoke seconds of work; with names (decide, ttfb, memory,
-// stores) those benches alone, with a part's name (stores/puts) that part. Then nothing is written.
+// connections, stores) those benches alone, with a part's name (stores/puts) that part. Then nothing is written.
 import { writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { createScope } from '../test/helpers/scope.ts'
+import { benchConnections } from './connections.ts'
 import { benchDecide } from './decide.ts'
 import type { Bench } from './harness.ts'
 import { benchMemory } from './memory.ts'
@@ -17,6 +18,7 @@ const BENCHES: Record<string, (bench: Bench, part?: string) => void | Promise<vo
   decide: benchDecide,
   ttfb: benchTtfb,
   memory: benchMemory,
+  connections: benchConnections,
   stores: benchStores,
 }
 

@@ -4,4 +4,5 @@ testBenches({
   decide: ['16 variants'],
   ttfb: ['1 KiB | proxy, hit', '1 MiB | proxy, miss'],
   memory: ['again, from the cache', 'none cached'],
+  connections: ['idle', 'downloads of one object', 'none cached'],
 })
