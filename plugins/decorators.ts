@@ -1,12 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Counters } from '../lib/cache/counters.ts'
+import type { CacheView } from '../lib/cache/view.ts'
 import type { RawDiskFigures } from '../lib/stores/raw-disk/figures.ts'
 import type { SliceStore } from '../lib/stores/store.ts'
 
 /** What a cache offers to other plugins: the proxy's, and that of `route-cache` as `fastify.routeCache`. */
 export interface Cache {
   readonly counters: Counters
+  readonly view: CacheView
   /** Forgets everything stored under the target of an absolute http(s) URL, fills under way too. Resolves to the number of entries removed. */
   purge(url: string): Promise<number>
   /** The same for the target of a request as this cache keys it; null when it has no valid one. */

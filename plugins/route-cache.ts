@@ -89,8 +89,8 @@ const routeCache: FastifyPluginAsync<RouteCacheOptions> = async (fastify, option
     showKey: false,
     key: cacheKeyOptions(cacheKey),
   })
-  const { counters, purge, purgeTarget, purgeAll } = cache
-  fastify.decorate('routeCache', { counters, purge, purgeTarget, purgeAll })
+  const { counters, view, purge, purgeTarget, purgeAll } = cache
+  fastify.decorate('routeCache', { counters, view, purge, purgeTarget, purgeAll })
   fastify.addHook('onClose', () => cache.close())
 
   fastify.addHook('onRoute', (route: RouteOptions) => {

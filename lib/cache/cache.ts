@@ -20,11 +20,14 @@ import { createExchanges, type ExchangeOptions, type Finished } from './exchange
 import { sendError } from './failures.ts'
 import { serveFromMemory } from './fast-path.ts'
 import { createGroups } from './groups.ts'
+import { createHotObjects } from './hot-objects.ts'
 import { hasBody, pass } from './pass.ts'
+import { createProblems } from './problems.ts'
 import { createResources } from './resource.ts'
 import { serve } from './serve.ts'
 import { createTrustCheck } from './trust.ts'
 import { forwardUpgrade } from './upgrade.ts'
+import type { CacheView } from './view.ts'
 
 /**
  * Bytes that the slices in the making of all fills may take together: so many at least, and a share of the memory tier. Each
@@ -68,6 +71,7 @@ export interface CacheOptions extends ExchangeOptions {
 
 export interface ProxyCache {
   readonly counters: Counters
+  readonly view: CacheView
   /** Takes a request and answers it. @param onHead called just before the response head is written */
   handle(
     req: IncomingMessage,
@@ -113,6 +117,8 @@ export function createCache(options: CacheOptions): ProxyCache {
     budget: createRetryBudget(),
     memory: createFillMemory(Math.max(FILL_MEMORY, options.l1Bytes * FILL_MEMORY_SHARE)),
     groups: createGroups(options.key.includeHost),
+    problems: createProblems(),
+    fills: new Set(),
     stores: caching,
     uncacheable: new LRUCache({
       max: UNCACHEABLE_KEYS,
@@ -141,9 +147,11 @@ export function createCache(options: CacheOptions): ProxyCache {
   }
 
   const exchanges = createExchanges(context, options, trusted)
+  const hot = createHotObjects()
 
   return {
     counters,
+    view: { hot, problems: context.problems, fills: context.fills },
 
     handle(req, res, onFinished, onHead) {
       const exchange = exchanges.open(req, res, onFinished, onHead)
@@ -152,6 +160,7 @@ export function createCache(options: CacheOptions): ProxyCache {
       const cacheable = caching && (method === 'GET' || method === 'HEAD')
       // A body is not in the key, so nothing that may depend on it is stored or served.
       const usesCache = cacheable && !hasBody(exchange.fields)
+      if (usesCache) hot.see(exchange.target)
       if (usesCache && serveFromMemory(context, exchange)) return
       if (loops(exchange.fields, instance)) {
         const status = ['Proxy-Status', proxyStatus('proxy_loop_detected')]

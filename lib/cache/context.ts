@@ -11,7 +11,9 @@ import type { Origin } from '../upstream/origin.ts'
 import type { RetryBudget } from '../upstream/retry.ts'
 import type { Counters } from './counters.ts'
 import type { Groups } from './groups.ts'
+import type { Problems } from './problems.ts'
 import type { Resources } from './resource.ts'
+import type { RunningFill } from './view.ts'
 
 /** What every part of the cache works with: one per proxy. */
 export interface Context {
@@ -26,6 +28,9 @@ export interface Context {
   readonly budget: RetryBudget
   readonly memory: FillMemory
   readonly groups: Groups
+  readonly problems: Problems
+  /** All transfers under way whose bodies become fills, oldest first. */
+  readonly fills: Set<RunningFill>
   /** Whether anything is stored at all. */
   readonly stores: boolean
   /** Keys whose answers lately proved not cacheable: their requests do not wait for each other. */

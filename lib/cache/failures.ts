@@ -6,7 +6,9 @@ import {
 } from '../semantics/response-fields.ts'
 import { describeFailure } from '../upstream/failure.ts'
 import type { Context, Exchange } from './context.ts'
+import { errorText } from './problems.ts'
 import { sendHead } from './respond.ts'
+import { shownTarget } from './shown.ts'
 
 /**
  * Answers for an origin that cannot: 502 or 504 with the reason; a response already begun is cut instead.
@@ -23,7 +25,7 @@ export function sendFailure(
 ): void {
   if (exchange.sink.gone) return
   if (exchange.res.headersSent) {
-    cut(context, exchange)
+    cut(context, exchange, error)
     return
   }
   const { status: described, type } = describeFailure(error)
@@ -54,10 +56,11 @@ export function sendError(
  * Invariant 1: a response that cannot be completed must not look complete. With a length or chunked framing the
  * closed connection tells; an HTTP/1.0 client, which may have neither, is told by a reset.
  */
-export function cut(context: Context, exchange: Exchange): void {
+export function cut(context: Context, exchange: Exchange, reason: Error): void {
   const { req, socket } = exchange
   exchange.wasCut = true
   context.counters.abortedResponses++
+  context.problems.add('client', errorText(reason), shownTarget(exchange.target))
   if (req.httpVersionMinor === 0) socket.resetAndDestroy()
   // Not res.destroy(): of a pipelined response whose turn has not come Node forgets it, and sends the part as if more followed.
   else socket.destroy()

@@ -24,6 +24,7 @@ import { headOf, relayedFields } from './received.ts'
 import type { Resource } from './resource.ts'
 import { selectFor, standsIn } from './reuse.ts'
 import { sendWithRetries } from './send.ts'
+import { shownKey } from './shown.ts'
 
 /** What is asked of the origin to learn what a key is. */
 export interface FetchPlan {
@@ -119,6 +120,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
     const extent = extentOf(response, method, asked.range)
     if (!extent) {
       counters.identityRefusals++
+      context.problems.add('answer', `${status} with another range than was asked`, shownKey(resource.key))
       transfer.abort(new WrongAnswer('the origin answered another range than was asked'))
       if (asked.range) return askForAll()
       resolve({ kind: 'failed', error: new WrongAnswer(`unusable ${status} response`) })
@@ -168,7 +170,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
     const stored = mayStore(response, policy, extent)
     const fill = stored
       ? storingFill(context, resource, head, transfer, extent)
-      : passingFill(context, transfer, extent)
+      : passingFill(context, resource, transfer, extent)
     letGo = fill.hold()
     const received = relayedFields(response)
     const trailers: FieldList = []

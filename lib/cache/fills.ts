@@ -7,8 +7,9 @@ import { createFill, type Fill } from '../slices/fill.ts'
 import type { Extent } from '../upstream/extent.ts'
 import type { BodyHandler, Transfer } from '../upstream/origin.ts'
 import type { Context } from './context.ts'
-import type { Counters } from './counters.ts'
+import { errorText } from './problems.ts'
 import type { Resource, SliceTransfer } from './resource.ts'
+import { shownKey } from './shown.ts'
 
 /** A fill whose slices are stored under a new head, or under the generation that it continues. */
 export function storingFill(
@@ -54,7 +55,6 @@ export function startFill(
   const { store, counters, resources, sliceSize } = context
   const { generation } = head
   const contentType = head.contentEncoding === '' ? fieldValue(head.fields, 'content-type') : undefined
-  counters.fillsNow++
   const fill = createFill({
     source: transfer,
     sliceSize,
@@ -68,11 +68,12 @@ export function startFill(
     memory: context.memory,
     onLost: () => counters.slicesNotStored++,
     onSettled(ended) {
-      countEnd(counters, ended)
+      end(ended)
       onEnded(ended)
       resources.transferEnded(resource, entry)
     },
   })
+  const end = begun(context, resource.key, fill)
   const lastIndex = extent.end === null ? Number.POSITIVE_INFINITY : sliceIndex(extent.end - 1, sliceSize)
   const run = { from: sliceIndex(extent.start, sliceSize), to: lastIndex }
   const entry: SliceTransfer = registered ?? { generation, run, fill, ready: Promise.resolve(fill) }
@@ -81,10 +82,8 @@ export function startFill(
 }
 
 /** A fill for one client, of which nothing is kept. */
-export function passingFill(context: Context, transfer: Transfer, extent: Extent): Fill {
-  const { counters } = context
-  counters.fillsNow++
-  return createFill({
+export function passingFill(context: Context, resource: Resource, transfer: Transfer, extent: Extent): Fill {
+  const fill = createFill({
     source: transfer,
     sliceSize: context.sliceSize,
     start: extent.start,
@@ -93,14 +92,25 @@ export function passingFill(context: Context, transfer: Transfer, extent: Extent
     store: null,
     memory: context.memory,
     onLost() {},
-    onSettled: (ended) => countEnd(counters, ended),
+    onSettled: (ended) => end(ended),
   })
+  const end = begun(context, resource.key, fill)
+  return fill
 }
 
-function countEnd(counters: Counters, { state }: Fill): void {
-  counters.fillsNow--
-  if (state === 'failed') counters.truncatedBodies++
-  if (state === 'abandoned') counters.abandonedFills++
+/** Counts a fill from now on; the result is to be called with it when it has ended. */
+function begun({ counters, fills, problems }: Context, key: string, fill: Fill): (ended: Fill) => void {
+  const running = { key, fill, startedAt: performance.now() }
+  fills.add(running)
+  counters.fillsNow++
+  return ({ state, error }) => {
+    fills.delete(running)
+    counters.fillsNow--
+    if (state === 'abandoned') counters.abandonedFills++
+    if (state !== 'failed') return
+    counters.truncatedBodies++
+    problems.add('body', error ? errorText(error) : 'failed', shownKey(key))
+  }
 }
 
 /** @param trailers filled before the fill ends */

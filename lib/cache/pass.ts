@@ -9,8 +9,10 @@ import type { Context, Exchange } from './context.ts'
 import { cut, sendFailure } from './failures.ts'
 import { relayInterim } from './interim.ts'
 import { keepAnswer } from './keep-answer.ts'
+import { errorText } from './problems.ts'
 import { addTrailers, sendHead } from './respond.ts'
 import { sendWithRetries } from './send.ts'
+import { shownTarget } from './shown.ts'
 
 /** Requests that may be sent twice, as long as they have no body that could not be sent again (RFC 9110 section 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
@@ -103,9 +105,10 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
         res.end()
         resolve()
       },
-      failed() {
+      failed(error) {
         counters.truncatedBodies++
-        cut(context, exchange)
+        context.problems.add('body', errorText(error), shownTarget(exchange.target))
+        cut(context, exchange, error)
         resolve()
       },
     }

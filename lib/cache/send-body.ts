@@ -22,8 +22,8 @@ export async function sendBody(
   const letGo = selection.ranges.length > 1 && !canFetchSlices(answer.head) ? first?.fill.hold() : undefined
   try {
     await sendSelection(exchange, answer, selection, source, first)
-  } catch {
-    cut(context, exchange)
+  } catch (error) {
+    cut(context, exchange, error as Error)
   } finally {
     first?.reader.detach()
     letGo?.()

@@ -1,6 +1,8 @@
 import type { ResponseHandler, UpstreamRequest } from '../upstream/origin.ts'
 import { mayRetry, retryDelay } from '../upstream/retry.ts'
 import type { Context } from './context.ts'
+import { errorText } from './problems.ts'
+import { withoutQuery } from './shown.ts'
 
 /**
  * Sends a request; an idempotent one without a body again when the connection failed before there was an answer:
@@ -14,7 +16,7 @@ export function sendWithRetries(
   handler: ResponseHandler,
   idempotent = true,
 ): () => void {
-  const { counters, origin, budget, maxRetries } = context
+  const { counters, origin, budget, maxRetries, problems } = context
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   budget.earn()
@@ -26,11 +28,13 @@ export function sendWithRetries(
       interim: handler.interim,
       response(response, sender) {
         counters.originFailuresInARow = 0
+        if (response.status >= 500) tell(`answered ${response.status}`)
         return handler.response(response, sender)
       },
       failed(error) {
         counters.subrequestFailures++
         counters.originFailuresInARow++
+        tell(errorText(error))
         if (!mayRetry(error, number, maxRetries, idempotent) || !budget.spend()) return handler.failed(error)
         counters.subrequestRetries++
         timer = setTimeout(() => {
@@ -38,6 +42,10 @@ export function sendWithRetries(
         }, retryDelay(number))
       },
     })
+  }
+
+  function tell(text: string): void {
+    problems.add('origin', text, origin.url.origin + withoutQuery(request.path))
   }
 
   return () => {

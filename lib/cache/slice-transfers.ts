@@ -16,6 +16,7 @@ import { countingHandler, startFill } from './fills.ts'
 import { keepFreshened } from './freshening.ts'
 import type { Resource, SliceTransfer } from './resource.ts'
 import { sendWithRetries } from './send.ts'
+import { shownKey } from './shown.ts'
 
 /** A reader waits for a fill that is at most this many slices behind it, and fetches from its own place otherwise. */
 const JOIN_SLICES = 2
@@ -145,6 +146,7 @@ export function openTransfer(
         fail(new SlicesRefused(`the origin answered ${status}`))
       } else {
         counters.identityRefusals++
+        context.problems.add('answer', `${status} with another representation`, shownKey(resource.key))
         if (resource.epoch === epoch) resources.forget(resource, head)
         fail(new RepresentationChanged(`the origin answered ${status} with another representation`))
       }

@@ -121,6 +121,21 @@ export function cacheKey(target: Target, options: CacheKeyOptions): string {
   return `${target.scheme.length}:${target.scheme}${authority.length}:${authority}${path.length}:${path}`
 }
 
+/** The target that a cache key was made of, as far as it is in the key. */
+export function keyedTarget(key: string): Target {
+  const [scheme, afterScheme] = part(key, 0)
+  const [authority, afterAuthority] = part(key, afterScheme)
+  const [path] = part(key, afterAuthority)
+  return { scheme, authority, path }
+}
+
+/** The part of a key whose length stands at `at`, and where the next one begins. */
+function part(key: string, at: number): [string, number] {
+  const begin = key.indexOf(':', at) + 1
+  const end = begin + Number(key.slice(at, begin - 1))
+  return [key.slice(begin, end), end]
+}
+
 function keyedPath(path: string, options: CacheKeyOptions): string {
   const question = path.indexOf('?')
   if (question === -1) return path

@@ -63,6 +63,8 @@ export interface Fill {
   readonly end: number | null
   /** Absolute offset after the newest byte. */
   readonly produced: number
+  /** Responses that read from it at the moment. */
+  readonly readers: number
   /** Whether a reader at `offset` can be served by this fill, now or when it has come so far. */
   covers(offset: number): boolean
   attach(offset: number): FillReader
@@ -259,6 +261,9 @@ export function createFill(options: FillOptions): Fill {
     },
     get produced() {
       return segments.end
+    },
+    get readers() {
+      return readers.size
     },
 
     covers(offset) {
