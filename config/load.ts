@@ -36,7 +36,7 @@ const ajv = new Ajv({
   verbose: true,
   allowUnionTypes: true,
 })
-ajv.addVocabulary(['unit'])
+ajv.addVocabulary(['unit', 'live'])
 ajv.addFormat('listen-address', (text: string) => parseAddress(text) !== null)
 ajv.addFormat('upstream-address', (text: string) => parseOrigin(text) !== null)
 ajv.addFormat('address-block', isAddressBlock)
@@ -123,7 +123,7 @@ function isWithin(key: string, keys: ReadonlySet<string>): boolean {
 }
 
 /** A value as it may stand in a message: short, and never a secret. */
-function show(key: string, value: unknown): string {
+export function show(key: string, value: unknown): string {
   if (key === 'purge.auth_token') return 'the value'
   const text = JSON.stringify(value) ?? String(value)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text

@@ -2,8 +2,9 @@
  * The one description of the configuration: keys, types, defaults, limits and what they mean. The validator, the
  * `Config` type, docs/configuration.md and config/slicestream.yaml are all made from it.
  *
- * JSON Schema, with two annotations of our own: `unit` (of a number, for messages and the reference) and
- * `examples[0]` (what the template shows where the default would mislead).
+ * JSON Schema, with three annotations of our own: `unit` (of a number, for messages and the reference), `examples[0]`
+ * (what the template shows where the default would mislead) and `live` (of a key, or of all keys of a section): SIGHUP
+ * applies another value to the running process.
  */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -25,6 +26,7 @@ export const schema = {
         'A second process that is started by mistake is then no error.',
     },
     upstream_address: {
+      live: true,
       type: 'string',
       format: 'upstream-address',
       default: '127.0.0.1:8080',
@@ -37,6 +39,7 @@ export const schema = {
       description: 'Keep responses in the tiers below. Without it every request goes to the origin.',
     },
     cache_ttl: {
+      live: true,
       type: 'integer',
       unit: 'seconds',
       minimum: 0,
@@ -154,18 +157,21 @@ export const schema = {
       description: 'Bytes of one slice. Objects stored with another size are fetched anew.',
     },
     max_concurrent_subrequests: {
+      live: true,
       type: 'integer',
       minimum: 1,
       default: 4,
       description: 'Upstream requests that one client response may have open at once.',
     },
     max_retries: {
+      live: true,
       type: 'integer',
       minimum: 0,
       default: 3,
       description: 'Further attempts of an idempotent upstream request, before the first body byte only.',
     },
     slice_patterns: {
+      live: true,
       type: 'array',
       items: { type: 'string', minLength: 1 },
       default: [],
@@ -174,6 +180,7 @@ export const schema = {
         'What none matches is fetched whole and cut as it passes.',
     },
     upstream: {
+      live: true,
       type: 'object',
       additionalProperties: false,
       default: {},
@@ -224,6 +231,7 @@ export const schema = {
       },
     },
     client: {
+      live: true,
       type: 'object',
       additionalProperties: false,
       default: {},
@@ -273,6 +281,7 @@ export const schema = {
       },
     },
     pressure: {
+      live: true,
       type: 'object',
       additionalProperties: false,
       default: {},
@@ -332,6 +341,7 @@ export const schema = {
       },
     },
     targeted_cache_control: {
+      live: true,
       type: 'array',
       items: { type: 'string', pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" },
       default: ['CDN-Cache-Control'],
@@ -339,6 +349,7 @@ export const schema = {
         'Response fields that replace Cache-Control and Expires for this cache (RFC 9213), the one that counts first in front.',
     },
     set_cookie: {
+      live: true,
       type: 'string',
       enum: ['explicit', 'shared', 'strip'],
       default: 'explicit',
@@ -346,11 +357,13 @@ export const schema = {
         'Which responses with Set-Cookie are stored. explicit: those whose Cache-Control or Expires makes them cacheable, cookie included (RFC 9111 section 7.3); shared: only those with public or s-maxage; strip: stored without the cookie, which only the first client gets.',
     },
     cache_status_key: {
+      live: true,
       type: 'boolean',
       default: false,
       description: 'Cache-Status tells clients the cache key, for debugging.',
     },
     trusted_proxies: {
+      live: true,
       type: 'array',
       items: { type: 'string', format: 'address-block' },
       default: [],
@@ -363,11 +376,13 @@ export const schema = {
       description: 'PURGE requests on the proxy port.',
       properties: {
         enabled: {
+          live: true,
           type: 'boolean',
           default: false,
           description: 'Answer PURGE. Without a token only when `listen_address` is a loopback address.',
         },
         auth_token: {
+          live: true,
           type: ['string', 'null'],
           minLength: 1,
           default: null,
@@ -419,14 +434,21 @@ export const schema = {
       },
     },
     log_level: {
+      live: true,
       type: 'string',
       enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
       default: 'info',
       description:
         'Least severe log line that is written. Where the file is silent, LOG_LEVEL or RUST_LOG decides.',
     },
-    access_log: { type: 'boolean', default: false, description: 'Write one log line for each request.' },
+    access_log: {
+      live: true,
+      type: 'boolean',
+      default: false,
+      description: 'Write one log line for each request.',
+    },
     shutdown_timeout_ms: {
+      live: true,
       type: 'integer',
       unit: 'ms',
       minimum: 100,
@@ -444,6 +466,7 @@ export interface KeySchema {
   readonly default?: unknown
   readonly examples?: readonly unknown[]
   readonly unit?: 'bytes' | 'ms' | 'seconds'
+  readonly live?: boolean
   readonly format?: string
   readonly enum?: readonly unknown[]
   readonly minimum?: number

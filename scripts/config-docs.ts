@@ -23,6 +23,8 @@ every key has a default except that \`upstream_address\` must name a server othe
 - \`fastify start --options app.ts -- --config=FILE\` reads the same file (or SLICESTREAM_CONFIG names it); there the proxy's
   own address and the log level are fastify-cli's flags.
 - \`UV_THREADPOOL_SIZE\` is 16 unless the environment says otherwise: file system, DNS and zlib share those threads.
+- SIGHUP reads the file again. Keys whose \`reload\` is \`live\` take effect at once, for requests that come then; the others keep
+  their value until the process is started again. The log names both. A file with anything wrong in it changes nothing.
 
 [config/slicestream.yaml](../config/slicestream.yaml) has every key with its default, ready to be edited.
 `
@@ -40,17 +42,23 @@ export function configurationPage(): string {
     table(keys, ''),
     ...sections.map(
       ([name, key]) =>
-        `## ${name}\n\n${key.description}\n\n${table(Object.entries(key.properties ?? {}), name)}`,
+        `## ${name}\n\n${key.description}\n\n${table(Object.entries(key.properties ?? {}), name, key.live)}`,
     ),
   ].join('\n')
 }
 
-function table(keys: [string, KeySchema][], section: string): string {
+function table(keys: [string, KeySchema][], section: string, live = false): string {
   const rows = keys.map(([name, key]) => {
     const label = key.properties ? `[\`${name}\`](#${name})` : `\`${section && `${section}.`}${name}\``
-    return `| ${label} | ${defaultOf(key)} | ${expected(key)} | ${key.description} |`
+    return `| ${label} | ${defaultOf(key)} | ${expected(key)} | ${reloadOf(key, live)} | ${key.description} |`
   })
-  return `${['| key | default | allowed | meaning |', '|---|---|---|---|', ...rows].join('\n')}\n`
+  return `${['| key | default | allowed | reload | meaning |', '|---|---|---|---|---|', ...rows].join('\n')}\n`
+}
+
+/** How another value takes effect; of a section whose keys differ in that, its own table tells. */
+function reloadOf(key: KeySchema, live: boolean): string {
+  if (live || key.live) return 'live'
+  return Object.values(key.properties ?? {}).some((inner) => inner.live) ? '' : 'restart'
 }
 
 function defaultOf(key: KeySchema): string {
