@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Counters } from '../lib/cache/counters.ts'
 import type { CacheView } from '../lib/cache/view.ts'
 import type { RawDiskFigures } from '../lib/stores/raw-disk/figures.ts'
+import type { RegionMap } from '../lib/stores/raw-disk/region-map.ts'
 import type { SliceStore } from '../lib/stores/store.ts'
 
 /** What a cache offers to other plugins: the proxy's, and that of `route-cache` as `fastify.routeCache`. */
@@ -33,6 +34,8 @@ export interface Health {
 /** What a raw disk tells beside what `fastify.l2` tells, as `fastify.rawDisk`. */
 export interface RawDisk {
   figures(): RawDiskFigures
+  /** How full its regions are, in so many cells at most. */
+  map(maxCells: number): RegionMap
 }
 
 declare module 'fastify' {

@@ -56,7 +56,7 @@ const l2RawDisk: FastifyPluginAsync<L2RawDiskOptions> = async (fastify, options)
     throw error
   })
   fastify.decorate('l2', store)
-  fastify.decorate('rawDisk', { figures: store.figures })
+  fastify.decorate('rawDisk', { figures: store.figures, map: store.map })
   fastify.addHook('onClose', () => store.close())
 }
 

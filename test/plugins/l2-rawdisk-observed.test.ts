@@ -19,7 +19,9 @@ function observed(t: { teardown(end: () => unknown): unknown }) {
   }
   const decorate = () => {
     fastify.decorate('l2', { stats: () => emptyStats(0) } as unknown as SliceStore)
-    fastify.decorate('rawDisk', { figures: look })
+    const none = new Uint8Array(0)
+    const map = () => ({ regions: 0, regionsPerCell: 1, states: none, live: none })
+    fastify.decorate('rawDisk', { figures: look, map })
   }
   const scrape = async () => (await fastify.inject('/metrics')).body
   const status = async () => {

@@ -22,6 +22,7 @@ import { createPurges } from './purges.ts'
 import { createReads } from './reads.ts'
 import { createReclaim } from './reclaim.ts'
 import { forgetAll, recover } from './recovery.ts'
+import { mapRegions, type RegionMap } from './region-map.ts'
 import { createRegions } from './regions.ts'
 import { selfTest } from './self-test.ts'
 import { createReadAhead } from './sequence.ts'
@@ -60,6 +61,8 @@ export interface RawDiskStore extends SliceStore {
   /** Resolves when what earlier lives left is in the index. Until then gets are misses and puts are refused. */
   readonly recovered: Promise<void>
   figures(): RawDiskFigures
+  /** How full the regions are, in so many cells at most. */
+  map(maxCells: number): RegionMap
   /** What does not agree in the counts of blocks and entries; empty: all is well. */
   selfTest(): string[]
   /** Writes the index to the device now. Resolves to whether it was written. */
@@ -311,6 +314,7 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
         },
         { blockSize, selfTestFailures },
       ),
+    map: (maxCells) => mapRegions(regions, maxCells),
     selfTest: testSelf,
     checkpoint,
     reclaimed: () => reclaim.rest(),

@@ -36,7 +36,7 @@ export function rawTier(t: Scope, options: RawTierOptions): RawTier {
       const mine = await createRawDiskStore({ device: around(device), ...opened, poison: true, ...rest })
       store = mine
       fastify.decorate('l2', mine)
-      fastify.decorate('rawDisk', { figures: mine.figures })
+      fastify.decorate('rawDisk', { figures: mine.figures, map: mine.map })
       fastify.addHook('onClose', () => mine.close())
     },
     get store() {
