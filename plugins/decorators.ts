@@ -1,7 +1,8 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Counters } from '../lib/cache/counters.ts'
 import type { CacheView } from '../lib/cache/view.ts'
+import type { HealthStatus } from '../lib/health/status.ts'
 import type { RawDiskFigures } from '../lib/stores/raw-disk/figures.ts'
 import type { RegionMap } from '../lib/stores/raw-disk/region-map.ts'
 import type { SliceStore } from '../lib/stores/store.ts'
@@ -29,6 +30,12 @@ export interface Health {
   /** From now on `/ready` answers 503; cannot be undone. */
   drain(): void
   readonly draining: boolean
+  /** What `/health` says. */
+  status(): HealthStatus
+  /** What `/ready` says. */
+  readiness(): string
+  /** Answers one more path of the port. False when health has no port of its own: then nobody would ask. */
+  answer(path: string, listener: RequestListener): boolean
 }
 
 /** What a raw disk tells beside what `fastify.l2` tells, as `fastify.rawDisk`. */

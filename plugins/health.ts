@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { type HealthStatus, healthStatus, watchGrowth } from '../lib/health/status.ts'
@@ -29,11 +29,19 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
   let serving = false
   let draining = false
   const storeErrors = watchStoreErrors(fastify)
+  /** Paths that other plugins answer on the listener. */
+  const others = new Map<string, RequestListener>()
 
   fastify.decorate('health', {
     drain: () => void (draining = true),
     get draining() {
       return draining
+    },
+    status,
+    readiness,
+    answer(path, listener) {
+      if (options.address !== undefined) others.set(path, listener)
+      return options.address !== undefined
     },
   })
   fastify.addHook('preClose', async () => void (draining = true))
@@ -68,7 +76,7 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
     }
   } else {
     fastify.addHook('onListen', async () => void (serving = true))
-    serveOn(fastify, options.address, answers)
+    serveOn(fastify, options.address, answers, others)
   }
 }
 
@@ -95,15 +103,22 @@ function failuresOf(store: SliceStore | undefined): number {
   return stats === undefined ? 0 : stats.readErrors + stats.writeErrors
 }
 
-function serveOn(fastify: FastifyInstance, text: string, answers: Record<string, () => Answer>): void {
+function serveOn(
+  fastify: FastifyInstance,
+  text: string,
+  answers: Record<string, () => Answer>,
+  others: ReadonlyMap<string, RequestListener>,
+): void {
   const address = parseAddress(text)
   if (address === null) throw new Error(`health: ${text} is not host:port`)
   let listener: Listener | undefined
   // In onReady, so that a port in use is an error of listen() and ready().
   fastify.addHook('onReady', async () => {
-    listener = await openListener('health endpoint', address, (request, response) =>
-      respond(answers, request, response),
-    )
+    listener = await openListener('health endpoint', address, (request, response) => {
+      const other = others.get(pathOf(request))
+      if (other) other(request, response)
+      else respond(answers, request, response)
+    })
     fastify.log.info(`Health at http://${formatAddress(listener.address)}/health`)
   })
   // Fastify runs onClose after its own server has drained: until then /ready says that it is draining.
@@ -115,12 +130,16 @@ function respond(
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  const path = request.url?.split('?')[0] ?? ''
+  const path = pathOf(request)
   const { code, body } = Object.hasOwn(answers, path)
     ? answers[path]()
     : { code: 404, body: { status: 'not found' } }
   const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }
   response.writeHead(code, headers).end(JSON.stringify(body))
+}
+
+function pathOf(request: IncomingMessage): string {
+  return request.url?.split('?')[0] ?? ''
 }
 
 export default fp(health, { fastify: '5.x', name: 'slicestream-health' })
