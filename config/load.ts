@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path'
 import { Ajv, type ErrorObject } from 'ajv'
 import { isAddressBlock, parseAddress, parseOrigin } from '../lib/net/address.ts'
 import { expected } from './expected.ts'
+import { levelFromEnv } from './log-level.ts'
 import { knownKeys, nearestKey } from './nearest.ts'
 import { rules } from './rules.ts'
 import { type Config, type KeySchema, schema } from './schema.ts'
@@ -42,6 +43,7 @@ ajv.addFormat('upstream-address', (text: string) => parseOrigin(text) !== null)
 ajv.addFormat('address-block', isAddressBlock)
 ajv.addFormat('path', (text: string) => text !== '' && !text.includes('\0'))
 const validate = ajv.compile<Config>(schema)
+const LEVELS: readonly string[] = knownKeys.get('log_level')?.enum ?? []
 
 /** Turns the text of a YAML file into a configuration, or into everything that is wrong with it, in the file's order. */
 export function loadConfig(text: string, { file, env, overrides = {} }: LoadOptions): Loaded {
@@ -58,7 +60,7 @@ export function loadConfig(text: string, { file, env, overrides = {} }: LoadOpti
   const errors: ConfigError[] = yaml.duplicates.map(({ key, line, firstLine }) => {
     return { key, value: undefined, line, message: `${key}: written twice, first on line ${firstLine}` }
   })
-  const config = { log_level: levelFromEnv(env), ...written, ...overrides } as Config
+  const config = { log_level: levelFromEnv(env, LEVELS), ...written, ...overrides } as Config
   if (!validate(config)) errors.push(...schemaErrors(validate.errors ?? [], lineOf))
 
   const wrong = new Set(errors.map((error) => error.key))
@@ -140,17 +142,4 @@ function withAbsolutePaths(config: Config, directory: string): Config {
     l2_cache_dir: resolve(directory, config.l2_cache_dir),
     raw_disk_cache: raw && { ...raw, device_path: resolve(directory, raw.device_path) },
   }
-}
-
-/**
- * The level that LOG_LEVEL (ours) or RUST_LOG (pingora-slice's) asks for, `info` when neither names one.
- * RUST_LOG is a list of directives, `info` or `pingora=warn`: the first that names a level counts. They are no part
- * of the file, and other programs read them too: what we do not understand is no error.
- */
-function levelFromEnv(env: LoadOptions['env']): string {
-  const levels = knownKeys.get('log_level')?.enum ?? []
-  const asked = [env.LOG_LEVEL, ...(env.RUST_LOG ?? '').split(',')]
-    .map((directive) => (directive ?? '').split('=').at(-1)?.trim().toLowerCase() ?? '')
-    .map((level) => (level === 'off' ? 'silent' : level))
-  return asked.find((level) => levels.includes(level)) ?? 'info'
 }

@@ -1,5 +1,5 @@
 /**
- * Writes what is derived from config/schema.ts: docs/configuration.md and config/slicestream.yaml.
+ * Writes what is derived from config/schema.ts: docs/configuration.md, config/slicestream.yaml and examples/.
  * With `--check` it writes nothing and exits 1 when one of them is stale.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,8 @@ every key has a default except that \`upstream_address\` must name a server othe
 - A key that is not in this table is an error, and so is a key written twice. Values are not converted: \`"80"\` is a text, \`yes\` too.
 - Sizes are bytes. Relative paths are relative to the file's directory. \`localhost\` as a listening address means 127.0.0.1.
 - \`--upstream URL\` and \`--listen ADDR\` win over \`upstream_address\` and \`listen_address\`; \`PURGE_TOKEN\` in the environment
-  wins over \`purge.auth_token\`. Where the file has no \`log_level\`, the first level that \`LOG_LEVEL\` or \`RUST_LOG\` names is taken.
+  wins over \`purge.auth_token\`. Where the file has no \`log_level\`, \`LOG_LEVEL\` decides, else \`RUST_LOG\` as pingora-slice read it
+  (\`info,pingora_slice=debug\`).
 - \`fastify start --options app.ts -- --config=FILE\` reads the same file (or SLICESTREAM_CONFIG names it); there the proxy's
   own address and the log level are fastify-cli's flags.
 - \`UV_THREADPOOL_SIZE\` is 16 unless the environment says otherwise: file system, DNS and zlib share those threads.
@@ -32,6 +33,30 @@ every key has a default except that \`upstream_address\` must name a server othe
 const TEMPLATE_INTRO = `# slicestream: every key, with its default. Reference: docs/configuration.md
 # Made by \`npm run docs:config\` from config/schema.ts: copy it, do not edit it here.
 `
+
+/** Values of the complete examples; everything else is the default. */
+const EXAMPLES: Record<string, { title: string; chosen: Chosen }> = {
+  'examples/file-backend.yaml': {
+    title: 'a cache of files, one directory on a file system that others may use too',
+    chosen: { l2_cache_dir: '/var/cache/slicestream' },
+  },
+  'examples/raw-disk.yaml': {
+    title: 'a raw disk of 100 GiB in one preallocated file',
+    chosen: {
+      l1_cache_size_bytes: 256 * 1024 ** 2,
+      l2_backend: 'raw_disk',
+      l2_cache_dir: '/var/cache/slicestream',
+      'raw_disk_cache.device_path': '/var/cache/slicestream/raw',
+      'raw_disk_cache.total_size': 100 * 1024 ** 3,
+    },
+  },
+}
+
+function exampleIntro(title: string): string {
+  return `# slicestream: ${title}. Every key is here. Reference: docs/configuration.md
+# Made by \`npm run docs:config\` from config/schema.ts: copy it, do not edit it here.
+`
+}
 
 export function configurationPage(): string {
   const keys = Object.entries<KeySchema>(schema.properties)
@@ -67,19 +92,33 @@ function defaultOf(key: KeySchema): string {
   return `\`${JSON.stringify(key.default)}\`${size ? ` (${binarySize(key.default as number)})` : ''}`
 }
 
-export function configurationTemplate(): string {
-  const blocks = Object.entries<KeySchema>(schema.properties).map(([name, key]) => templateKey(name, key, ''))
-  return [TEMPLATE_INTRO, ...blocks].join('\n')
+/** @param chosen values in place of the defaults, by dotted key; a section of which there is one is not commented out */
+export function configurationTemplate(intro = TEMPLATE_INTRO, chosen: Chosen = {}): string {
+  const blocks = Object.entries<KeySchema>(schema.properties).map(([name, key]) =>
+    templateKey(name, key, chosen, ''),
+  )
+  return [intro, ...blocks].join('\n')
 }
 
+type Chosen = Readonly<Record<string, unknown>>
+
 /** A key with its meaning above it. A section that is null by default is shown, but commented out. */
-function templateKey(name: string, key: KeySchema, indent: string): string {
+function templateKey(path: string, key: KeySchema, chosen: Chosen, indent: string): string {
   const allowed = key.properties || key.type === 'boolean' ? '' : ` Allowed: ${expected(key)}.`
-  const meaning = comment(`${key.description}${allowed}`, indent)
-  if (!key.properties) return `${meaning}${indent}${name}: ${shown(key)}\n`
-  const inner = Object.entries(key.properties).map(([child, value]) => templateKey(child, value, '  '))
+  const isOther = path in chosen && chosen[path] !== key.default
+  const instead = isOther ? ` Default: ${JSON.stringify(key.default)}.` : ''
+  const meaning = comment(`${key.description}${allowed}${instead}`, indent)
+  const name = path.split('.').at(-1)
+  if (!key.properties) {
+    const value = path in chosen ? JSON.stringify(chosen[path]) : shown(key)
+    return `${meaning}${indent}${name}: ${value}\n`
+  }
+  const inner = Object.entries(key.properties).map(([child, value]) =>
+    templateKey(`${path}.${child}`, value, chosen, '  '),
+  )
   const section = `${name}:\n${inner.join('')}`
-  return meaning + (key.default === null ? section.replace(/^(?=.)/gm, '# ') : section)
+  const isUsed = key.default !== null || Object.keys(chosen).some((each) => each.startsWith(`${path}.`))
+  return meaning + (isUsed ? section : section.replace(/^(?=.)/gm, '# '))
 }
 
 /** A text as comment lines of at most 110 characters. */
@@ -101,6 +140,12 @@ if (import.meta.main) {
   const pages = {
     'docs/configuration.md': configurationPage(),
     'config/slicestream.yaml': configurationTemplate(),
+    ...Object.fromEntries(
+      Object.entries(EXAMPLES).map(([path, { title, chosen }]) => [
+        path,
+        configurationTemplate(exampleIntro(title), chosen),
+      ]),
+    ),
   }
   for (const [path, text] of Object.entries(pages)) {
     const file = join(root, path)
