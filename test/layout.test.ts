@@ -12,6 +12,7 @@ const mayImport: Record<string, string[]> = {
   'lib/health': ['lib/cache', 'lib/stores'],
   'lib/metrics': ['lib/cache', 'lib/stores'],
   'lib/purge': ['lib/cache', 'lib/semantics'],
+  'lib/status': ['lib/cache', 'lib/stores'],
   'lib/cache': ['lib/slices', 'lib/stores', 'lib/semantics', 'lib/upstream'],
   'lib/slices': ['lib/stores', 'lib/semantics', 'lib/upstream'],
   'lib/stores': ['lib/semantics'],

@@ -27,12 +27,17 @@ t.test('the packed package works in somebody else’s service', { timeout: 300_0
 
   t.test('it contains what is needed and nothing else', async (t) => {
     const paths: string[] = files.map((file: { path: string }) => file.path)
-    const expected = /^(dist\/.*\.(js|d\.ts)|docs\/.*|config\/.*\.yaml|package\.json|README\.md|LICENSE)$/
+    const expected =
+      /^(dist\/.*\.(js|d\.ts)|dist\/status\/.*\.(html|css|js)|docs\/.*|config\/.*\.yaml|package\.json|README\.md|LICENSE)$/
     t.same(
       paths.filter((path) => !expected.test(path)),
       [],
     )
-    t.ok(paths.includes('dist/server.js') && paths.includes('LICENSE'))
+    t.ok(
+      paths.includes('dist/server.js') &&
+        paths.includes('dist/status/page.html') &&
+        paths.includes('LICENSE'),
+    )
   })
 
   t.test('npm installs it, with all that exports and bin name', async (t) => {
