@@ -43,6 +43,11 @@ export interface EntryIndex<V> {
   oldest(): Entry<V> | undefined
   /** All entries of an object, or of one generation of it. */
   entriesOf(object: string, generation?: number): Entry<V>[]
+  /**
+   * All objects, in no special order. Entries may come and go meanwhile: an object that is there when this is called, and
+   * when this comes to its end, was given at least once; one that was gone in between is given again.
+   */
+  objects(): Iterable<string>
 }
 
 export function createEntryIndex<V>(): EntryIndex<V> {
@@ -158,5 +163,8 @@ export function createEntryIndex<V>(): EntryIndex<V> {
       }
       return found
     },
+
+    // What is removed and added again during an iteration over a Map has moved to its end.
+    objects: () => objects.keys(),
   }
 }

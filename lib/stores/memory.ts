@@ -3,6 +3,7 @@ import { createEntryIndex, type Entry, HEADS } from './entry-index.ts'
 import { compactSlice, headsFootprint, sliceFootprint } from './footprint.ts'
 import { emptyStats } from './stats.ts'
 import type { Slice, SliceStore } from './store.ts'
+import { createTurns } from './turns.ts'
 
 export interface MemoryStoreOptions {
   /** Most bytes of memory that all entries together may take, their overhead included; 0 stores nothing. */
@@ -84,6 +85,17 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     putSlice(key, generation, sliceIndex, slice) {
       const own = compactSlice(slice)
       return put(key, generation, sliceIndex, own, sliceFootprint(key, own))
+    },
+
+    async eachHeads(visit, signal) {
+      const turn = createTurns()
+      for (const key of index.objects()) {
+        if (signal.aborted) return false
+        const heads = index.find(key, HEADS, 0)?.value as readonly Head[] | undefined
+        if (heads !== undefined) await visit(key, heads)
+        await turn()
+      }
+      return !signal.aborted
     },
 
     dropGeneration(key, generation) {

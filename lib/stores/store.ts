@@ -76,6 +76,9 @@ export interface StoreStats {
   corrupt: number
 }
 
+/** Told of a key and of all its heads as they are stored at this moment. What it returns is awaited. */
+export type HeadsVisitor = (key: string, heads: readonly Head[]) => unknown
+
 /**
  * Where heads and slices are kept. One contract test runs against every implementation.
  *
@@ -115,6 +118,19 @@ export interface SliceStore {
 
   /** Never blocks; false = refused. Putting the same slice again replaces it. */
   putSlice(key: string, generation: number, index: number, slice: Slice, about?: SliceAbout): boolean
+
+  /**
+   * Visits the heads of every key that has some now, one key at a time, and awaits each visit. A list that is replaced
+   * meanwhile is visited as it is then; keys that come or go meanwhile may be visited or not, and some may be twice.
+   *
+   * It is for sweeps: it is no use of an entry, counts as no look-up, fills no other tier, and gives everybody else their
+   * turn about every millisecond. A store that is still reading its index is waited for.
+   *
+   * @param signal ends it early
+   * @returns whether all were visited: false when it was aborted, or when some could not be read and may yet be found by a
+   * later get. Damaged ones are removed and counted, as by a get. Rejects with what `visit` throws, and else never.
+   */
+  eachHeads(visit: HeadsVisitor, signal: AbortSignal): Promise<boolean>
 
   /** Forgets all slices of one generation, those still queued too. */
   dropGeneration(key: string, generation: number): void

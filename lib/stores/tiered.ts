@@ -163,6 +163,14 @@ export function createTieredStore({ l1, l2, l1MaxObjectBytes }: TieredStoreOptio
       return inL1 || inL2
     },
 
+    // L2 first: what comes from there into memory meanwhile is visited in one of both. The other way round it could be
+    // brought up behind the walk through L1, and leave L2 before the one through that.
+    async eachHeads(visit, signal) {
+      const inL2 = (await l2?.eachHeads(visit, signal)) ?? true
+      const inL1 = (await l1?.eachHeads(visit, signal)) ?? true
+      return inL2 && inL1 && !signal.aborted
+    },
+
     dropGeneration(key, generation) {
       reads.overtakeKey(key, `${generation}.`)
       for (const tier of tiers) tier.dropGeneration(key, generation)

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
 import { MAX_SEGMENT, type SliceStore } from '../../lib/stores/store.ts'
+import { eachHeadsContract } from './contract-each-heads.ts'
 import { bytesOf, headOf, sliceOf } from './helpers.ts'
 
 /** What every SliceStore promises. `open` makes an empty one with room for at least 8 MiB. */
@@ -137,6 +138,8 @@ export function contract(t: Test, open: (t: Test) => SliceStore | Promise<SliceS
       await store.flush()
     }
   })
+
+  eachHeadsContract(withStore)
 
   withStore('clear forgets all keys', async (t, store) => {
     for (const key of ['a', 'b', 'c']) {

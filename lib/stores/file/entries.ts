@@ -4,9 +4,10 @@ import type { Head } from '../../semantics/types.ts'
 import { createEntryIndex, type Entry, HEADS } from '../entry-index.ts'
 import type { StoreLog } from '../log.ts'
 import { emptyStats } from '../stats.ts'
-import type { Slice, StoreStats } from '../store.ts'
+import type { HeadsVisitor, Slice, StoreStats } from '../store.ts'
 import { createWriteQueue } from '../write-queue.ts'
 import { createDisk } from './disk.ts'
+import { eachHeads, type HeadsSources } from './each-heads.ts'
 import { readEntry } from './files.ts'
 import { type EntryId, prefixLength, totalLength } from './format.ts'
 import { type EntryName, entryPath } from './paths.ts'
@@ -43,6 +44,8 @@ export interface Entries {
   drop(object: string, generation?: number): Promise<boolean>[]
   /** Removes the list of heads, whether it is known or not. Resolves to whether there was one. */
   dropHeads(object: string): Promise<boolean>
+  /** As that of the store; false while the index is not complete. */
+  eachHeads(visit: HeadsVisitor, signal: AbortSignal): Promise<boolean>
   /** Removes everything. */
   clear(): Promise<number>
   /** Takes in what earlier lives left. */
@@ -165,12 +168,15 @@ export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: E
     }
 
     if (result === 'failed') stats.readErrors++
-    else if (now === entry && queue.pending(path) === undefined) {
-      if (result === 'damaged') stats.corrupt++
-      if (entry !== undefined) index.remove(entry)
-      if (result === 'damaged') void queue.remove(path)
-    }
+    else if (now === entry && queue.pending(path) === undefined) lost(path, entry, result)
     return undefined
+  }
+
+  function lost(path: string, entry: Entry<number> | undefined, why: 'absent' | 'damaged'): void {
+    if (entry !== undefined) index.remove(entry)
+    if (why === 'absent') return
+    stats.corrupt++
+    void queue.remove(path)
   }
 
   /** An object's heads are never older than its slices: without them the slices would be lost. */
@@ -193,6 +199,16 @@ export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: E
   function dropHeads(object: string): Promise<boolean> {
     const known = drop(object, HEADS)
     return known[0]?.then(() => true) ?? queue.remove(entryPath(object, HEADS, 0))
+  }
+
+  // Walking
+
+  const headsSources: HeadsSources = {
+    dir,
+    index,
+    pending: queue.pending,
+    lost: (object, why) => lost(entryPath(object, HEADS, 0), index.find(object, HEADS, 0), why),
+    failed: () => void stats.readErrors++,
   }
 
   // Recovery
@@ -238,6 +254,7 @@ export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: E
       index.find(object, generation, at) !== undefined || mayBeOnDisk(object, generation),
     drop,
     dropHeads,
+    eachHeads: async (visit, signal) => indexIsComplete && eachHeads(headsSources, visit, signal),
 
     async clear() {
       if (!indexIsComplete) dropped.add(ALL)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { MAX_SEGMENT } from '../store.ts'
-import { type EntryId, encodePrefix, isEntry, prefixLength } from './format.ts'
+import { decodeHeads, type EntryId, encodePrefix, isEntry, prefixLength } from './format.ts'
 import { TEMP_DIRECTORY } from './paths.ts'
 
 /** What reading an entry's file gave: its payload, or why there is none. */
@@ -25,7 +25,29 @@ export function codeOf(error: unknown): string {
  * Reads and checks one entry with one open and one read.
  * @param length length of the file in bytes where it is known; undefined asks the file system.
  */
-export async function readEntry(path: string, id: EntryId, length: number | undefined): Promise<ReadResult> {
+export function readEntry(path: string, id: EntryId, length: number | undefined): Promise<ReadResult> {
+  return withFile(path, async (fd) => {
+    const fileLength = length ?? (await lengthOf(fd))
+    const prefix = Buffer.allocUnsafe(prefixLength(id.key))
+    if (fileLength < prefix.length) return 'damaged'
+    const payload = allocateSegments(fileLength - prefix.length)
+    const bytesRead = await call<number>((done) => fs.readv(fd, [prefix, ...payload], 0, done))
+    return bytesRead === fileLength && isEntry(id, prefix, payload) ? payload : 'damaged'
+  })
+}
+
+/** Reads and checks a list of heads whose key is not known; its file says it. */
+export function readHeads(
+  path: string,
+): Promise<{ key: string; payload: Buffer } | 'absent' | 'damaged' | 'failed'> {
+  return withFile(path, async (fd) => {
+    const file = Buffer.allocUnsafeSlow(await lengthOf(fd))
+    const bytesRead = await call<number>((done) => fs.read(fd, file, 0, file.length, 0, done))
+    return (bytesRead === file.length && decodeHeads(file)) || 'damaged'
+  })
+}
+
+async function withFile<T>(path: string, read: (fd: number) => Promise<T>): Promise<T | 'absent' | 'failed'> {
   let fd: number
   try {
     fd = await call<number>((done) => fs.open(path, 'r', done))
@@ -33,17 +55,16 @@ export async function readEntry(path: string, id: EntryId, length: number | unde
     return codeOf(error) === 'ENOENT' ? 'absent' : 'failed'
   }
   try {
-    const fileLength = length ?? (await call<fs.Stats>((done) => fs.fstat(fd, done))).size
-    const prefix = Buffer.allocUnsafe(prefixLength(id.key))
-    if (fileLength < prefix.length) return 'damaged'
-    const payload = allocateSegments(fileLength - prefix.length)
-    const bytesRead = await call<number>((done) => fs.readv(fd, [prefix, ...payload], 0, done))
-    return bytesRead === fileLength && isEntry(id, prefix, payload) ? payload : 'damaged'
+    return await read(fd)
   } catch {
     return 'failed'
   } finally {
     fs.close(fd, () => {}) // nothing depends on it, so nobody waits for it
   }
+}
+
+async function lengthOf(fd: number): Promise<number> {
+  return (await call<fs.Stats>((done) => fs.fstat(fd, done))).size
 }
 
 function allocateSegments(length: number): Buffer[] {

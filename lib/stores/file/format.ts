@@ -78,6 +78,15 @@ export function isEntry(id: EntryId, prefix: Buffer, payload: readonly Buffer[])
   )
 }
 
+/** Key and payload of the list of heads that a whole file is; undefined when it is none, or damaged. */
+export function decodeHeads(file: Buffer): { key: string; payload: Buffer } | undefined {
+  if (file.length < HEADER_LENGTH) return undefined
+  const prefix = file.subarray(0, HEADER_LENGTH + file.readUInt32LE(24))
+  const payload = file.subarray(prefix.length)
+  const key = prefix.toString('utf8', HEADER_LENGTH)
+  return isEntry({ key, generation: HEADS, index: 0 }, prefix, [payload]) ? { key, payload } : undefined
+}
+
 export function totalLength(buffers: readonly Buffer[]): number {
   let length = 0
   for (const buffer of buffers) length += buffer.length

@@ -2,6 +2,7 @@ import type { Head } from '../../semantics/types.ts'
 import { HEADS } from '../entry-index.ts'
 import type { StoreLog } from '../log.ts'
 import type { SliceStore } from '../store.ts'
+import { orAborted } from '../turns.ts'
 import { type Content, createEntries } from './entries.ts'
 import { prepareDirectory } from './open.ts'
 import { objectOf } from './paths.ts'
@@ -73,6 +74,11 @@ export async function createFileStore(options: FileStoreOptions): Promise<FileSt
         heads: undefined,
         slice,
       })
+    },
+
+    async eachHeads(visit, signal) {
+      await orAborted(recovered, signal)
+      return entries.eachHeads(visit, signal)
     },
 
     dropGeneration(key, generation) {

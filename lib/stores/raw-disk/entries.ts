@@ -1,7 +1,8 @@
 import type { Head } from '../../semantics/types.ts'
 import { HEADS } from '../entry-index.ts'
-import type { Slice, SliceAbout } from '../store.ts'
+import type { HeadsVisitor, Slice, SliceAbout } from '../store.ts'
 import type { Catalog } from './catalog.ts'
+import { createHeadsWalks } from './each-heads.ts'
 import { createGets, type Gets } from './gets.ts'
 import type { Guard } from './guard.ts'
 import { HEADS_NAME } from './index.ts'
@@ -50,6 +51,8 @@ export interface Entries extends Gets {
   has(key: string, generation: number, index: number): boolean
   put(key: string, generation: number, index: number, slice: Slice, about?: SliceAbout): boolean
   putHeads(key: string, heads: readonly Head[]): boolean
+  /** As that of the store; false while recovering. */
+  eachHeads(visit: HeadsVisitor, signal: AbortSignal): Promise<boolean>
   dropGeneration(key: string, generation: number): void
   drop(key: string): Promise<number>
   clear(): Promise<number>
@@ -78,6 +81,7 @@ export function createEntries(options: EntriesOptions): Entries {
   const isOnline = (): boolean => state === 'open' && !guard.offline
   const gets = createGets({ ...options, known, counts, isReadable: isOnline })
   const put = createPuts({ ...options, known, counts, isWritable: isOnline })
+  const walks = createHeadsWalks({ ...options, known, counts, isReadable: isOnline })
 
   /** So that it is not found after a crash either. */
   function purge(kind: 'object' | 'heads' | 'all', { low, high }: ObjectName): Promise<void> {
@@ -129,12 +133,17 @@ export function createEntries(options: EntriesOptions): Entries {
       if (heads.length > 0) {
         const json = Buffer.from(JSON.stringify(heads))
         const slice = { length: json.length, segments: [json] }
-        if (put({ key, generation: HEADS, index: 0, heads, slice, contentType: undefined })) return true
+        if (put({ key, generation: HEADS, index: 0, heads, slice, contentType: undefined })) {
+          walks.put(key)
+          return true
+        }
       }
       // Also when refused: an older list must not stay in place of this one.
       dropHeads(key)
       return heads.length === 0
     },
+
+    eachHeads: walks.each,
 
     dropGeneration(key, generation) {
       counts.removes += known.forgetAll(key, generation)

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { StoreLog } from '../log.ts'
 import { emptyStats } from '../stats.ts'
 import type { SliceStore } from '../store.ts'
+import { orAborted } from '../turns.ts'
 import { createAdmission } from './admission.ts'
 import { createCatalog } from './catalog.ts'
 import { createCheckpoints } from './checkpoint.ts'
@@ -257,6 +258,10 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
     getSlice: entries.slice,
     hasSlice: entries.has,
     putSlice: entries.put,
+    async eachHeads(visit, signal) {
+      await orAborted(recovered, signal)
+      return entries.eachHeads(visit, signal)
+    },
     dropGeneration: entries.dropGeneration,
     drop: entries.drop,
     async clear() {
