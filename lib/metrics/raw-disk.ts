@@ -88,7 +88,8 @@ function stateFamilies(figures: () => RawDiskFigures): Family[] {
   return [
     gauge('raw_disk_direct_io', '1 while O_DIRECT is in use', (f) => Number(f.direct)),
     gauge('raw_disk_offline', '1 while the device is left alone because it failed', (f) => Number(f.offline)),
-    gauge('raw_disk_recovering', '1 while the index is being read', (f) => Number(f.recovering)),
+    gauge('raw_disk_waiting', '1 while another process still has the device', (f) => Number(f.waiting)),
+    gauge('raw_disk_recovering', '1 until the index has been read', (f) => Number(f.recovering)),
     counter(
       'raw_disk_checkpoints_total',
       'Times that the index was written to the device',

@@ -4,6 +4,8 @@ export interface RawDiskFigures {
   direct: boolean
   /** Nothing is read or written because the device failed too often. */
   offline: boolean
+  /** Another process has the device: until that one lets go nothing is known of it. */
+  waiting: boolean
   /** The index is not complete yet: what an earlier life left may be a miss, and puts are refused. */
   recovering: boolean
 
@@ -75,4 +77,56 @@ export interface RawDiskFigures {
   purgeRecords: number
   /** How often the counts did not agree with the index. */
   selfTestFailures: number
+}
+
+/** Of a raw disk that has done nothing, and of which nothing is known. */
+export function emptyFigures(blockSize: number): RawDiskFigures {
+  return {
+    direct: false,
+    offline: false,
+    waiting: false,
+    recovering: false,
+    blockSize,
+    totalBlocks: 0,
+    liveBlocks: 0,
+    deadBlocks: 0,
+    cleanBlocks: 0,
+    openBlocks: 0,
+    regions: 0,
+    cleanRegions: 0,
+    entries: 0,
+    indexBytes: 0,
+    paddingBytes: 0,
+    lookups: 0,
+    hits: 0,
+    stores: 0,
+    removes: 0,
+    deviceBytesRead: 0,
+    deviceBytesWritten: 0,
+    readErrors: 0,
+    writeErrors: 0,
+    corrupt: 0,
+    reclaimRuns: 0,
+    reclaimedBytes: 0,
+    carriedEntries: 0,
+    carriedBytes: 0,
+    evictedEntries: 0,
+    expiredEntries: 0,
+    zeroCopyBytes: 0,
+    copiedBytes: 0,
+    partReads: 0,
+    lentBytes: 0,
+    compressedSlices: 0,
+    compressionBytesIn: 0,
+    compressionBytesOut: 0,
+    incompressibleSlices: 0,
+    prefetchedSlices: 0,
+    prefetchUsed: 0,
+    prefetchWasted: 0,
+    admissionRefused: 0,
+    checkpoints: 0,
+    checkpointSeconds: 0,
+    purgeRecords: 0,
+    selfTestFailures: 0,
+  }
 }

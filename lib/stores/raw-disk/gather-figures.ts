@@ -41,6 +41,7 @@ export function gatherFigures(
     ...own,
     direct: guard.direct,
     offline: guard.offline,
+    waiting: false,
     recovering: parts.entries.isRecovering,
     totalBlocks: regions.count * regions.blocksPerRegion,
     liveBlocks: blocks.live,
