@@ -1,21 +1,35 @@
-import { join } from 'node:path'
-import { type Address, parseAddress, parseOrigin } from '../lib/net/address.ts'
+import { parseAddress, parseOrigin } from '../lib/net/address.ts'
+import type { Place } from '../lib/net/place.ts'
 import type { Config } from './schema.ts'
 
+/** File descriptors of listening sockets that the process was started with, which take the place of addresses. */
+export interface Sockets {
+  proxy?: number
+  health?: number
+  metrics?: number
+}
+
 /** Where the proxy itself listens, as `fastify.listen` wants it. */
-export function listenOptions(config: Config): Address {
-  return parsed(parseAddress(config.listen_address))
+export function listenOptions(config: Config, sockets: Sockets = {}): Place {
+  const address = parsed(parseAddress(config.listen_address))
+  return { ...address, reusePort: config.listen_reuse_port, fd: sockets.proxy }
 }
 
 /** What a validated configuration means to each plugin; null for one that it turns off. */
-export function pluginOptions(config: Config) {
+export function pluginOptions(config: Config, sockets: Sockets = {}) {
   const { upstream, cache_key, purge, health_endpoint, metrics_endpoint, shutdown_timeout_ms } = config
+  const { client, pressure } = config
+  const reusePort = config.listen_reuse_port
   return {
     l1Cache:
       config.enable_cache && config.l1_cache_size_bytes > 0 ? { maxBytes: config.l1_cache_size_bytes } : null,
     l2File:
       l2Backend(config) === 'file'
-        ? { dir: config.l2_cache_dir, maxBytes: config.l2_cache_size_bytes }
+        ? {
+            dir: config.l2_cache_dir,
+            maxBytes: config.l2_cache_size_bytes,
+            bansFile: purge.bans_file ?? undefined,
+          }
         : null,
     l2RawDisk: rawDiskOptions(config),
     streamingProxy: {
@@ -43,9 +57,27 @@ export function pluginOptions(config: Config) {
       cacheStatusKey: config.cache_status_key,
       accessLog: config.access_log,
     },
-    purge: { enabled: purge.enabled, authToken: purge.auth_token, bansFile: bansFile(config) },
-    health: health_endpoint.enabled ? { address: health_endpoint.address } : null,
-    metrics: metrics_endpoint.enabled ? { address: metrics_endpoint.address } : null,
+    pressure: {
+      maxEventLoopDelay: pressure.max_event_loop_delay_ms,
+      maxEventLoopPercent: pressure.max_event_loop_percent,
+      maxRssBytes: pressure.max_rss_bytes,
+      retryAfter: pressure.retry_after_seconds,
+    },
+    clientLimits: {
+      maxConnections: client.max_connections,
+      headerTimeout: client.header_timeout_ms,
+      bodyTimeout: client.body_timeout_ms,
+      sendTimeout: client.send_timeout_ms,
+      idleTimeout: client.idle_timeout_ms,
+    },
+    purge: { enabled: purge.enabled, authToken: purge.auth_token },
+    health: health_endpoint.enabled
+      ? { reusePort, fd: sockets.health, address: health_endpoint.address }
+      : null,
+    metrics: metrics_endpoint.enabled
+      ? { reusePort, fd: sockets.metrics, address: metrics_endpoint.address }
+      : null,
+    status: health_endpoint.enabled && health_endpoint.status_page ? {} : null,
     // What is left of the time is for the stores to finish their writes.
     gracefulClose: { timeout: shutdown_timeout_ms - Math.min(1000, shutdown_timeout_ms / 4) },
   }
@@ -54,16 +86,6 @@ export function pluginOptions(config: Config) {
 /** The disk tier is files, the raw disk, or not there. */
 export function l2Backend(config: Config): Config['l2_backend'] | null {
   return config.enable_cache && config.enable_l2_cache ? config.l2_backend : null
-}
-
-/** Beside what it speaks of, unless told otherwise; nothing survives a restart without L2. */
-function bansFile(config: Config): string | null {
-  const backend = l2Backend(config)
-  if (backend === null) return null
-  if (config.purge.bans_file !== null) return config.purge.bans_file
-  if (backend === 'file') return join(config.l2_cache_dir, 'bans')
-  const device = config.raw_disk_cache!.device_path
-  return device.startsWith('/dev/') ? null : `${device}.bans`
 }
 
 function rawDiskOptions(config: Config) {
@@ -80,7 +102,10 @@ function rawDiskOptions(config: Config) {
     zeroCopy: raw.enable_zero_copy,
     secondHitAdmission: raw.second_hit_admission,
     format: raw.format,
+    // Several processes at once are what reuse of the port is for; a disk has one owner at a time.
+    waitForOwner: config.listen_reuse_port,
     selfTest: raw.self_test,
+    bansFile: config.purge.bans_file ?? undefined,
   }
 }
 

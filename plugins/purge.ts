@@ -1,76 +1,163 @@
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { PurgeMethod, PurgeResult } from '../lib/cache/counters.ts'
-import { purgeMethod, showsToken } from '../lib/purge/request.ts'
-import './decorators.ts'
+import type { PurgeOptions } from '../lib/cache/purging.ts'
+import { type PurgeSubject, pathSubject, purgeWish, showsToken, tagSubject } from '../lib/purge/request.ts'
+import type { Cache } from './decorators.ts'
 
-export interface PurgeOptions {
+export interface PurgeSettings {
   /** False: PURGE is answered 405. Default true. */
   enabled?: boolean
   /** Token that a request must show; null = none is asked for: only where nobody but friends can connect. */
   authToken?: string | null
 }
 
-const STATUS: Record<PurgeResult, number> = { success: 200, invalid: 400, denied: 401, disabled: 405 }
+/** What `fastify.purge` takes. */
+export type PurgeTarget =
+  /** Absolute http(s) URL: all variants and slices. */
+  | { url: string }
+  /** Path from its first slash on: a prefix, or a glob where a `*` stands elsewhere than at the end; of one `host:port`, or of all. */
+  | { prefix: string; host?: string }
+  /** Tags of Surrogate-Key, Cache-Tag and Cache-Groups. */
+  | { tag: string | readonly string[] }
+  | { all: true }
 
-/** `PURGE` on the service's port: by URL and all. Needs `streaming-proxy` or `route-cache`; never forwarded to the origin. */
-const purge: FastifyPluginAsync<PurgeOptions> = async (fastify, options) => {
-  const { enabled = true, authToken = null } = options
-  if (!fastify.supportedMethods.includes('PURGE')) fastify.addHttpMethod('PURGE', { hasBody: false })
+/**
+ * Purges every cache of the service. In force at once, fills under way included; resolves when it holds after a crash too.
+ * Rejects with a TypeError for what names nothing, and with the disk's error where the purge holds but was not written down.
+ */
+export interface Purge {
+  (what: PurgeTarget, how?: PurgeOptions): Promise<{ purged: number }>
+  /** Replaces the settings of the PURGE method. */
+  configure(settings: PurgeSettings): void
+}
 
-  fastify.route({
-    method: 'PURGE',
-    url: '/*',
-    async handler(request, reply) {
-      const method = purgeMethod(request.raw.rawHeaders, request.raw.url!)
-      if (!enabled)
-        return answer(request, reply, method, 'disabled', 0, 'PURGE is turned off (purge.enabled)')
-      if (authToken !== null && !showsToken(request.raw.rawHeaders, authToken)) {
-        reply.header('www-authenticate', 'Bearer realm="purge"')
-        return answer(
-          request,
-          reply,
-          method,
-          'denied',
-          0,
-          'a valid token is needed: Authorization: Bearer or X-Purge-Token',
-        )
-      }
-      const caches = [fastify.sliceProxy, fastify.routeCache].filter((cache) => cache !== undefined)
-      if (caches.length === 0) return answer(request, reply, method, 'invalid', 0, 'there is no cache here')
-      if (method === 'all') {
-        const count = sum(await Promise.all(caches.map((cache) => cache.purgeAll())))
-        return answer(request, reply, method, 'success', count, 'everything was purged')
-      }
-      if (method !== 'url') {
-        const text = `purging by ${method} is not part of this version: purge by URL, or all with X-Purge-All: true`
-        return answer(request, reply, method, 'invalid', 0, text)
-      }
-      const counts = await Promise.all(caches.map((cache) => cache.purgeTarget(request.raw)))
-      if (counts.includes(null)) return answer(request, reply, method, 'invalid', 0, 'not a valid target')
-      const count = sum(counts)
-      return answer(request, reply, method, 'success', count, count > 0 ? 'purged' : 'nothing was stored')
-    },
-  })
-
-  function answer(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    method: PurgeMethod,
-    result: PurgeResult,
-    count: number,
-    message: string,
-  ) {
-    const counters = (fastify.sliceProxy ?? fastify.routeCache)?.counters
-    if (counters) counters.purges[method][result]++
-    if (result === 'disabled') reply.header('allow', 'GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE')
-    reply.code(STATUS[result]).header('cache-control', 'no-store')
-    return { success: result === 'success', purged_count: count, url: request.raw.url, message }
+declare module 'fastify' {
+  interface FastifyInstance {
+    purge: Purge
   }
 }
 
-function sum(counts: readonly (number | null)[]): number {
-  return counts.reduce<number>((total, count) => total + (count ?? 0), 0)
+const STATUS: Record<PurgeResult, number> = {
+  success: 200,
+  invalid: 400,
+  denied: 401,
+  disabled: 405,
+  failed: 503,
+}
+
+const NOT_WRITTEN = 'in force, but it could not be written to the disk: a restart would lose it; see the log'
+
+/**
+ * `PURGE` on the service's port, never forwarded to the origin, and `fastify.purge`: by URL, prefix or glob, tag, and all;
+ * soft ones too. Needs `streaming-proxy` or `route-cache`.
+ */
+const purge: FastifyPluginAsync<PurgeSettings> = async (fastify, options) => {
+  let settings = options
+  async function purgeAs(what: PurgeTarget, how?: PurgeOptions): Promise<{ purged: number }> {
+    const caches = cachesOf(fastify)
+    if ('url' in what) {
+      const counts = await Promise.all(caches.map((cache) => cache.purge(what.url, how)))
+      count('url', 'success')
+      return { purged: sum(counts) }
+    }
+    const subject = subjectOf(what)
+    if ('problem' in subject) throw new TypeError(`purge: ${subject.problem}`)
+    const host = 'host' in what && what.host !== undefined ? what.host.toLowerCase() : null
+    const purged = sum(await Promise.all(caches.map((cache) => purgeIn(cache, subject, host, how))))
+    count(subject.method, 'success')
+    return { purged }
+  }
+
+  const configure = (next: PurgeSettings) => void (settings = next)
+  // Before the method is added: that brings a `fastify.purge(path, handler)` for routes where the name is free.
+  fastify.decorate('purge', Object.assign(purgeAs, { configure }))
+  if (!fastify.supportedMethods.includes('PURGE')) fastify.addHttpMethod('PURGE', { hasBody: false })
+  fastify.route({ method: 'PURGE', url: '/*', handler: answer })
+
+  async function answer(request: FastifyRequest, reply: FastifyReply) {
+    const { rawHeaders, url } = request.raw
+    const { enabled = true, authToken = null } = settings
+    const wish = purgeWish(rawHeaders, url!)
+    const say = (result: PurgeResult, message: string, purged = 0) => {
+      count(wish.method, result)
+      reply.code(STATUS[result]).header('cache-control', 'no-store')
+      return { success: result === 'success', purged_count: purged, url, message }
+    }
+
+    if (!enabled) {
+      reply.header('allow', 'GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE')
+      return say('disabled', 'PURGE is turned off (purge.enabled)')
+    }
+    if (authToken !== null && !showsToken(rawHeaders, authToken)) {
+      reply.header('www-authenticate', 'Bearer realm="purge"')
+      return say('denied', 'a valid token is needed: Authorization: Bearer or X-Purge-Token')
+    }
+    const caches = cachesOf(fastify)
+    if (caches.length === 0) return say('invalid', 'there is no cache here')
+    if ('problem' in wish) return say('invalid', wish.problem)
+    // The process that takes over would not hear of it.
+    if (fastify.health?.draining) {
+      reply.header('retry-after', '1').header('connection', 'close')
+      return say('failed', 'this process is ending: ask again')
+    }
+    const targets = caches.map((cache) => cache.targetOf(request.raw))
+    if (targets.includes(null)) return say('invalid', 'not a valid target')
+    try {
+      const { soft } = wish
+      const counts = caches.map((cache, i) =>
+        wish.method === 'url'
+          ? cache.purgeTarget(targets[i]!, { soft })
+          : purgeIn(cache, wish, targets[i]!.authority, { soft }),
+      )
+      const purged = sum(await Promise.all(counts))
+      return say('success', messageFor(wish.method, soft, purged), purged)
+    } catch {
+      return say('failed', NOT_WRITTEN)
+    }
+  }
+
+  function count(method: PurgeMethod, result: PurgeResult): void {
+    const counters = (fastify.sliceProxy ?? fastify.routeCache)?.counters
+    if (counters) counters.purges[method][result]++
+  }
+}
+
+function cachesOf({ sliceProxy, routeCache }: FastifyInstance): Cache[] {
+  return [sliceProxy, routeCache].filter((cache) => cache !== undefined)
+}
+
+function subjectOf(what: Exclude<PurgeTarget, { url: string }>) {
+  if ('tag' in what) return tagSubject([what.tag].flat())
+  if ('prefix' in what) return pathSubject(what.prefix)
+  if ('all' in what && what.all === true) return { method: 'all' } as const
+  throw new TypeError('purge: name a url, a prefix, a tag, or all: true')
+}
+
+/** @param host null = every host's paths */
+async function purgeIn(
+  cache: Cache,
+  subject: PurgeSubject,
+  host: string | null,
+  how: PurgeOptions | undefined,
+): Promise<number> {
+  if (subject.method === 'all') return cache.purgeAll(how)
+  if (subject.method === 'tag') await cache.purgeTags(subject.tags, how)
+  else if (subject.method === 'prefix') await cache.purgePaths(subject.pattern, host, how)
+  return 0
+}
+
+function messageFor(method: PurgeMethod, soft: boolean, purged: number): string {
+  if (method === 'all') return soft ? 'everything is stale now' : 'everything was purged'
+  if (method !== 'url') {
+    return `${soft ? 'stale now' : 'purged'}, however much it is: what is stored from before is not counted, and removed in the background`
+  }
+  if (purged === 0) return 'nothing was stored'
+  return soft ? 'stale now' : 'purged'
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, each) => total + each, 0)
 }
 
 export default fp(purge, { fastify: '5.x', name: 'slicestream-purge' })

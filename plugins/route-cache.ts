@@ -14,7 +14,7 @@ import { isTrustedOnly } from '../lib/semantics/request-fields.ts'
 import { checkSliceSize, DEFAULT_SLICE } from '../lib/slices/arithmetic.ts'
 import type { MemoryStore } from '../lib/stores/memory.ts'
 import { createLocalOrigin } from '../lib/upstream/local-origin.ts'
-import './decorators.ts'
+import { bansOf } from './decorators.ts'
 
 export interface RouteCacheOptions {
   /** Bytes of a slice, 64 KiB to 16 MiB. Default 1 MiB; the same as that of a `streaming-proxy` on the same stores. */
@@ -68,6 +68,7 @@ const routeCache: FastifyPluginAsync<RouteCacheOptions> = async (fastify, option
   })
   const cache = createCache({
     origin,
+    bans: bansOf(fastify),
     upgrades: null,
     seenAs: (req) => seen.get(req),
     l1: l1 as MemoryStore | undefined,
@@ -89,8 +90,8 @@ const routeCache: FastifyPluginAsync<RouteCacheOptions> = async (fastify, option
     showKey: false,
     key: cacheKeyOptions(cacheKey),
   })
-  const { counters, view, purge, purgeTarget, purgeAll } = cache
-  fastify.decorate('routeCache', { counters, view, purge, purgeTarget, purgeAll })
+  const { counters, view, purging } = cache
+  fastify.decorate('routeCache', { counters, view, ...purging })
   fastify.addHook('onClose', () => cache.close())
 
   fastify.addHook('onRoute', (route: RouteOptions) => {

@@ -1,52 +1,24 @@
 import { METHODS } from 'node:http'
+import { isDeepStrictEqual } from 'node:util'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { createCache } from '../lib/cache/cache.ts'
-import type { Finished } from '../lib/cache/exchange.ts'
+import { createCache, type LiveOptions } from '../lib/cache/cache.ts'
+import { accessLine, type Finished } from '../lib/cache/finished.ts'
 import { mayUpgrade } from '../lib/cache/upgrade.ts'
-import type { SetCookiePolicy } from '../lib/semantics/freshness.ts'
 import { type CacheKeyOptions, cacheKeyOptions } from '../lib/semantics/key.ts'
 import { checkSliceSize, DEFAULT_SLICE } from '../lib/slices/arithmetic.ts'
 import type { MemoryStore } from '../lib/stores/memory.ts'
-import { createOrigin } from '../lib/upstream/origin.ts'
-import './decorators.ts'
+import { createOrigin, type OriginOptions } from '../lib/upstream/origin.ts'
+import { bansOf, type ProxySettings } from './decorators.ts'
 
-export interface StreamingProxyOptions {
+export interface StreamingProxyOptions extends ProxySettings {
   /** The origin: `http://host:port` or `https://host:port`. */
   upstream: string
   /** Bytes of a slice, 64 KiB to 16 MiB. Default 1 MiB. */
   sliceSize?: number
-  /** Seconds of freshness for cacheable responses that say nothing of it. Default 3600; 0 = always validated. */
-  cacheTtl?: number
   /** False: stream everything, store nothing. Default true. */
   enableCache?: boolean
-  /** Upstream requests that one response may have open at once. Default 4. */
-  maxConcurrentSubrequests?: number
-  /** Attempts after the first, for idempotent requests before the first byte of an answer. Default 3. */
-  maxRetries?: number
-  /** Globs on the path; a path that none matches is fetched whole. Default []: every path may be fetched by slices. */
-  slicePatterns?: string[]
-  /** Whose name goes upstream in Host. Default 'upstream'. */
-  hostHeader?: 'upstream' | 'client'
-  /** Milliseconds. Defaults 5000, 60000 and 60000. */
-  connectTimeout?: number
-  headersTimeout?: number
-  bodyTimeout?: number
-  /** Connections to the origin. Default 1024. */
-  maxConnections?: number
-  /** Whether the certificate of an https origin must be valid. Default true. */
-  tlsVerify?: boolean
-  /** Addresses or CIDR blocks of proxies in front whose X-Forwarded-* fields are believed. Default []. */
-  trustedProxies?: string[]
   cacheKey?: Partial<CacheKeyOptions>
-  /** Response fields that replace Cache-Control (RFC 9213), the one that counts first in front. Default CDN-Cache-Control. */
-  targetedCacheControl?: string[]
-  /** Which responses with Set-Cookie are stored. Default 'explicit'. */
-  setCookie?: SetCookiePolicy
-  /** Whether Cache-Status tells clients the cache key. Default false. */
-  cacheStatusKey?: boolean
-  /** One info line for each response. Default false. */
-  accessLog?: boolean
 }
 
 /** CONNECT asks for a tunnel to anywhere; PURGE is for the `purge` plugin and never goes to the origin. */
@@ -54,41 +26,59 @@ const FORWARDED = METHODS.filter((method) => method !== 'CONNECT' && method !== 
 
 const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify, options) => {
   checkOptions(options)
-  const originOptions = {
-    url: options.upstream,
-    connectTimeout: options.connectTimeout ?? 5000,
-    headersTimeout: options.headersTimeout ?? 60_000,
-    bodyTimeout: options.bodyTimeout ?? 60_000,
-    maxConnections: options.maxConnections ?? 1024,
-    tlsVerify: options.tlsVerify ?? true,
-  }
+  let current = { ...options }
+  let originOptions = originOptionsOf(current)
+  let origin = createOrigin(originOptions)
   const cache = createCache({
-    origin: createOrigin(originOptions),
-    upgrades: originOptions,
+    ...liveOptions(),
+    bans: bansOf(fastify),
     l1: fastify.l1 as MemoryStore | undefined,
     l2: fastify.l2,
     l1Bytes: fastify.l1?.stats().maxBytes ?? 0,
     enabled: options.enableCache ?? true,
     sliceSize: options.sliceSize ?? DEFAULT_SLICE,
-    cacheTtl: (options.cacheTtl ?? 3600) * 1000,
-    maxConcurrentSubrequests: options.maxConcurrentSubrequests ?? 4,
-    maxRetries: options.maxRetries ?? 3,
-    slicePatterns: options.slicePatterns ?? [],
-    hostHeader: options.hostHeader ?? 'upstream',
-    trustedProxies: options.trustedProxies ?? [],
     key: cacheKeyOptions(options.cacheKey),
-    targets: (options.targetedCacheControl ?? ['CDN-Cache-Control']).map((name) => name.toLowerCase()),
-    setCookie: options.setCookie ?? 'explicit',
-    showKey: options.cacheStatusKey ?? false,
+    // Asked when they are needed: the plugins may be registered later, or not at all.
+    overloaded: () => fastify.pressure?.refusal() ?? null,
+    stallOf: (socket) => fastify.clientLimits?.stallOf(socket) ?? null,
   })
-  const onFinished = options.accessLog
-    ? (finished: Finished) => fastify.log.info(accessLine(finished))
-    : undefined
+
+  function liveOptions(): LiveOptions {
+    return {
+      origin,
+      upgrades: originOptions,
+      cacheTtl: (current.cacheTtl ?? 3600) * 1000,
+      maxConcurrentSubrequests: current.maxConcurrentSubrequests ?? 4,
+      maxRetries: current.maxRetries ?? 3,
+      slicePatterns: current.slicePatterns ?? [],
+      hostHeader: current.hostHeader ?? 'upstream',
+      trustedProxies: current.trustedProxies ?? [],
+      targets: (current.targetedCacheControl ?? ['CDN-Cache-Control']).map((name) => name.toLowerCase()),
+      setCookie: current.setCookie ?? 'explicit',
+      showKey: current.cacheStatusKey ?? false,
+    }
+  }
+
+  function configure(changes: ProxySettings): void {
+    const next = { ...current, ...changes }
+    checkOptions(next)
+    current = next
+    const wanted = originOptionsOf(next)
+    // Connections are kept where nothing changed that they depend on.
+    if (!isDeepStrictEqual(wanted, originOptions)) {
+      originOptions = wanted
+      origin = createOrigin(wanted)
+    }
+    cache.configure(liveOptions())
+  }
+
+  const onFinished = (finished: Finished) => fastify.log.info(accessLine(finished))
   const handle = (request: FastifyRequest, reply: FastifyReply) => {
     reply.hijack()
-    cache.handle(request.raw, reply.raw, onFinished)
+    cache.handle(request.raw, reply.raw, current.accessLog ? onFinished : undefined)
   }
-  fastify.decorate('sliceProxy', { ...cache, handle })
+  const { counters, view, purging } = cache
+  fastify.decorate('sliceProxy', { counters, view, ...purging, handle, configure })
   const known = new Set(fastify.supportedMethods)
   for (const method of FORWARDED) if (!known.has(method)) fastify.addHttpMethod(method, { hasBody: true })
   fastify.route({
@@ -100,9 +90,22 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
     onRequest: handle,
     handler() {},
   })
-  fastify.server.on('upgrade', cache.upgrade)
+  fastify.server.on('upgrade', (req, socket, head) =>
+    cache.upgrade(req, socket, head, current.accessLog ? onFinished : undefined),
+  )
   Object.assign(fastify.server, { shouldUpgradeCallback: mayUpgrade })
   fastify.addHook('onClose', () => cache.close())
+}
+
+function originOptionsOf(options: StreamingProxyOptions): OriginOptions {
+  return {
+    url: options.upstream,
+    connectTimeout: options.connectTimeout ?? 5000,
+    headersTimeout: options.headersTimeout ?? 60_000,
+    bodyTimeout: options.bodyTimeout ?? 60_000,
+    maxConnections: options.maxConnections ?? 1024,
+    tlsVerify: options.tlsVerify ?? true,
+  }
 }
 
 /** @throws TypeError that names the option, its value and what is allowed */
@@ -112,26 +115,6 @@ function checkOptions({ upstream, sliceSize = DEFAULT_SLICE }: StreamingProxyOpt
     throw new TypeError(`streaming-proxy: upstream ${upstream} is not http://host:port or https://host:port`)
   }
   checkSliceSize('streaming-proxy', sliceSize)
-}
-
-function accessLine({ req, remoteAddress, res, result, ttfb, duration, bytes, aborted }: Finished) {
-  return {
-    msg: 'access',
-    remoteAddress,
-    method: req.method,
-    url: req.url,
-    status: res.statusCode,
-    bytes,
-    cache: result,
-    ttfbMs: round(ttfb),
-    durationMs: round(duration),
-    aborted,
-    userAgent: req.headers['user-agent'],
-  }
-}
-
-function round(milliseconds: number): number {
-  return Math.round(milliseconds * 1000) / 1000
 }
 
 /** A streaming, slicing, caching proxy on every path that no other route takes. */

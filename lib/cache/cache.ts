@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { LRUCache } from 'lru-cache'
-import { fieldValue } from '../semantics/fields.ts'
 import type { SetCookiePolicy } from '../semantics/freshness.ts'
-import { cacheKey, normalisedPath, parseTarget } from '../semantics/key.ts'
+import { cacheKey, normalisedPath } from '../semantics/key.ts'
 import { loops, upstreamFields } from '../semantics/request-fields.ts'
 import { proxyStatus } from '../semantics/response-fields.ts'
 import { createFillMemory } from '../slices/fill-memory.ts'
@@ -14,19 +14,23 @@ import { createTieredStore } from '../stores/tiered.ts'
 import { STEPS, uniqueNow } from '../upstream/clock.ts'
 import type { Origin, OriginOptions } from '../upstream/origin.ts'
 import { createRetryBudget } from '../upstream/retry.ts'
-import type { Context } from './context.ts'
+import type { Bans } from './bans/bans.ts'
+import type { Context, Settings } from './context.ts'
 import { type Counters, createCounters } from './counters.ts'
-import { createExchanges, type ExchangeOptions, type Finished } from './exchange.ts'
+import { createExchanges, type ExchangeOptions } from './exchange.ts'
 import { sendError } from './failures.ts'
 import { serveFromMemory } from './fast-path.ts'
-import { createGroups } from './groups.ts'
+import type { Finished } from './finished.ts'
 import { createHotObjects } from './hot-objects.ts'
+import { isInMemory, type Refusal, refuse, refuseUpgrade } from './overload.ts'
 import { hasBody, pass } from './pass.ts'
 import { createProblems } from './problems.ts'
+import { createPurging, type Purging } from './purging.ts'
 import { createResources } from './resource.ts'
 import { serve } from './serve.ts'
-import { createTrustCheck } from './trust.ts'
+import { createTrustCheck, type TrustCheck } from './trust.ts'
 import { forwardUpgrade } from './upgrade.ts'
+import { noteUpgrade } from './upgrade-log.ts'
 import type { CacheView } from './view.ts'
 
 /**
@@ -45,6 +49,8 @@ export interface CacheOptions extends ExchangeOptions {
   origin: Origin
   /** How requests for another protocol reach the origin; null = there are none. */
   upgrades: OriginOptions | null
+  /** What was purged by name and time; caches on the same stores share it. */
+  bans: Bans
   /** Tiers; without any, everything is passed through. */
   l1?: MemoryStore
   l2?: SliceStore
@@ -67,11 +73,30 @@ export interface CacheOptions extends ExchangeOptions {
   /** Lower-case names of targeted fields (RFC 9213), the one that counts first in front. */
   targets: readonly string[]
   setCookie: SetCookiePolicy
+  /** Asked for each request that memory does not answer at once; null = there is room for it. */
+  overloaded?: () => Refusal | null
 }
+
+/** What may be replaced while requests are served. */
+export type LiveOptions = Pick<
+  CacheOptions,
+  | 'origin'
+  | 'upgrades'
+  | 'cacheTtl'
+  | 'maxConcurrentSubrequests'
+  | 'maxRetries'
+  | 'slicePatterns'
+  | 'showKey'
+  | 'hostHeader'
+  | 'trustedProxies'
+  | 'targets'
+  | 'setCookie'
+>
 
 export interface ProxyCache {
   readonly counters: Counters
   readonly view: CacheView
+  readonly purging: Purging
   /** Takes a request and answers it. @param onHead called just before the response head is written */
   handle(
     req: IncomingMessage,
@@ -80,15 +105,14 @@ export interface ProxyCache {
     onHead?: () => void,
   ): void
   /** Forwards a request that asks for another protocol (WebSocket). */
-  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void
-  /** Forgets everything under an absolute http(s) URL. @throws TypeError for one that is not */
-  purge(url: string): Promise<number>
-  purgeTarget(req: IncomingMessage): Promise<number | null>
-  purgeAll(): Promise<number>
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer, onFinished?: (finished: Finished) => void): void
+  /** From now on new requests are served so; those under way stay with their origin. Counters and what is stored stay. */
+  configure(next: LiveOptions): void
   close(): Promise<void>
 }
 
-export function createCache(options: CacheOptions): ProxyCache {
+export function createCache(given: CacheOptions): ProxyCache {
+  const options = { ...given }
   const counters = createCounters()
   const store = createTieredStore({
     l1: options.l1,
@@ -96,27 +120,32 @@ export function createCache(options: CacheOptions): ProxyCache {
     l1MaxObjectBytes: options.l1Bytes * L1_OBJECT_SHARE,
   })
   const caching = options.enabled && (options.l1 !== undefined || options.l2 !== undefined)
-  const { origin } = options
-  const trusted = createTrustCheck(options.trustedProxies)
+  let trusts = createTrustCheck(options.trustedProxies)
+  const trusted: TrustCheck = (address) => trusts(address)
+  const retired = new Set<Origin>()
   const instance = randomBytes(8).toString('hex')
+
+  const { bans } = options
+  const resources = createResources(store, counters, bans)
+  const detach = bans.attach({ store, settle: resources.settle })
+  const { invalidateGroups, ...purging } = createPurging({
+    bans,
+    resources,
+    tiers: [options.l1, options.l2].filter((tier) => tier !== undefined),
+    key: options.key,
+    seenAs: (req) => exchanges.seenAs(req),
+  })
 
   const context: Context = {
     sliceSize: options.sliceSize,
-    caching: {
-      cacheTtl: options.cacheTtl,
-      targets: options.targets,
-      setCookie: options.setCookie,
-      explicitOnly: options.explicitOnly,
-    },
-    maxConcurrentSubrequests: options.maxConcurrentSubrequests,
-    maxRetries: options.maxRetries,
-    origin,
+    ...settingsOf(options),
     store,
-    resources: createResources(store, counters),
+    resources,
     counters,
     budget: createRetryBudget(),
     memory: createFillMemory(Math.max(FILL_MEMORY, options.l1Bytes * FILL_MEMORY_SHARE)),
-    groups: createGroups(options.key.includeHost),
+    bans,
+    invalidateGroups,
     problems: createProblems(),
     fills: new Set(),
     stores: caching,
@@ -131,7 +160,7 @@ export function createCache(options: CacheOptions): ProxyCache {
     instance,
     keyOf: (target) => cacheKey(target, options.key),
     upstreamFields: (exchange, drop) => {
-      const { req, socket, target } = exchange
+      const { req, socket, target, origin } = exchange
       const authority = target.authority
       return upstreamFields(exchange.fields, {
         hostHeader: options.hostHeader === 'client' && authority !== '' ? authority : origin.url.host,
@@ -162,6 +191,10 @@ export function createCache(options: CacheOptions): ProxyCache {
       const usesCache = cacheable && !hasBody(exchange.fields)
       if (usesCache) hot.see(exchange.target)
       if (usesCache && serveFromMemory(context, exchange)) return
+      const refusal = options.overloaded?.() ?? null
+      if (refusal !== null && !(usesCache && isInMemory(context, exchange))) {
+        return refuse(context, exchange, refusal)
+      }
       if (loops(exchange.fields, instance)) {
         const status = ['Proxy-Status', proxyStatus('proxy_loop_detected')]
         sendError(exchange, 508, '508 this proxy is its own origin', status)
@@ -174,27 +207,40 @@ export function createCache(options: CacheOptions): ProxyCache {
       }
     },
 
-    upgrade(req, socket, head) {
-      if (options.upgrades) forwardUpgrade(context, options.upgrades, req, socket, head)
-      else socket.destroy()
+    upgrade(req, duplex, head, onFinished) {
+      const socket = duplex as Socket
+      if (!options.upgrades) return void socket.destroy()
+      const notes = noteUpgrade(req, socket, trusted, onFinished)
+      const refusal = options.overloaded?.() ?? null
+      if (refusal !== null) refuseUpgrade(context, socket, refusal, notes)
+      else forwardUpgrade(context, options.upgrades, req, socket, head, notes)
     },
 
-    async purge(url) {
-      // As an absolute-form target, so that the path keeps its bytes: URL would normalise them.
-      const parsed = parseTarget('GET', url, undefined, /^https:/i.test(url) ? 'https' : 'http')
-      if (!parsed.ok || !/^https?:/i.test(url)) throw new TypeError(`not an absolute http(s) URL: ${url}`)
-      return context.resources.purge(cacheKey(parsed, options.key))
-    },
+    purging,
 
-    async purgeTarget(req) {
-      const parsed = parseTarget('GET', req.url!, fieldValue(req.rawHeaders, 'host'), exchanges.schemeOf(req))
-      return parsed.ok ? context.resources.purge(cacheKey(parsed, options.key)) : null
+    configure(next) {
+      const { origin } = context
+      Object.assign(options, next)
+      trusts = createTrustCheck(options.trustedProxies)
+      Object.assign(context, settingsOf(options))
+      if (context.origin === origin) return
+      retired.add(origin)
+      origin.retire().then(() => retired.delete(origin))
     },
-
-    purgeAll: () => context.resources.purgeAll(),
 
     async close() {
-      await origin.close()
+      detach()
+      await Promise.all([context.origin, ...retired].map((origin) => origin.close()))
     },
+  }
+}
+
+function settingsOf(options: CacheOptions): Settings {
+  const { origin, maxConcurrentSubrequests, maxRetries, cacheTtl, targets, setCookie, explicitOnly } = options
+  return {
+    origin,
+    maxConcurrentSubrequests,
+    maxRetries,
+    caching: { cacheTtl, targets, setCookie, explicitOnly },
   }
 }

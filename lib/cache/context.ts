@@ -9,25 +9,30 @@ import type { Sink } from '../slices/reader.ts'
 import type { TieredStore } from '../stores/tiered.ts'
 import type { Origin } from '../upstream/origin.ts'
 import type { RetryBudget } from '../upstream/retry.ts'
+import type { Bans } from './bans/bans.ts'
 import type { Counters } from './counters.ts'
-import type { Groups } from './groups.ts'
 import type { Problems } from './problems.ts'
 import type { Resources } from './resource.ts'
 import type { RunningFill } from './view.ts'
 
-/** What every part of the cache works with: one per proxy. */
-export interface Context {
-  readonly sliceSize: number
+/** What a reload may replace: read when it is needed. */
+export interface Settings {
   readonly caching: CachingOptions
   readonly maxConcurrentSubrequests: number
   readonly maxRetries: number
+  /** For requests that begin now; one under way stays with its exchange's. */
   readonly origin: Origin
+}
+
+/** What every part of the cache works with: one per proxy. */
+export interface Context extends Settings {
+  readonly sliceSize: number
   readonly store: TieredStore
   readonly resources: Resources
   readonly counters: Counters
   readonly budget: RetryBudget
   readonly memory: FillMemory
-  readonly groups: Groups
+  readonly bans: Bans
   readonly problems: Problems
   /** All transfers under way whose bodies become fills, oldest first. */
   readonly fills: Set<RunningFill>
@@ -36,6 +41,8 @@ export interface Context {
   /** Keys whose answers lately proved not cacheable: their requests do not wait for each other. */
   readonly uncacheable: LRUCache<string, true>
   nextGeneration(): number
+  /** Invalidates groups of stored responses of one origin (RFC 9875 section 3). */
+  invalidateGroups(origin: Target, names: readonly string[]): void
   /** A token of this proxy, by which it knows its own requests. */
   readonly instance: string
   keyOf(target: Target): string
@@ -56,6 +63,8 @@ export interface Exchange {
   /** The fields that a fill for this request is asked with: by these the origin selects, and so do we. */
   forwarded(): FieldList
   readonly target: Target
+  /** Two origins may have different representations, and their fields name the one that is asked: a response has one origin. */
+  readonly origin: Origin
   readonly key: string
   /** The cache key where clients may see it in Cache-Status, undefined where not. */
   readonly shownKey: string | undefined
@@ -68,8 +77,19 @@ export interface Exchange {
   failures: number
   /** We closed the connection, not the client. */
   wasCut: boolean
-  /** X-Cache of the response, for the access log. */
+  /** The name of the request in logs, from {@link requestIdOf}; null until somebody asks for it. */
+  requestId: string | null
+  /** Whether what follows is wanted, for an access log. */
+  readonly logged: boolean
+  /** X-Cache of the response. */
   result: string
+  /** Where the first slice of what was stored came from. */
+  tier: 'l1' | 'l2' | null
+  /** Milliseconds from asking the origin to its answer, retries included, and its status; null when this request asked nothing. */
+  originTime: number | null
+  originStatus: number | null
+  /** What went wrong between us and the origin (RFC 9209 error type), or what it was refused for; null = nothing. */
+  failure: string | null
   /** Called when the response head is sent: the time to first byte. */
   onHead(): void
 }

@@ -1,6 +1,8 @@
+import type { PressureReason } from './overload.ts'
+
 /** What a PURGE request names. */
 export type PurgeMethod = 'url' | 'prefix' | 'tag' | 'all'
-export type PurgeResult = 'success' | 'denied' | 'invalid' | 'disabled'
+export type PurgeResult = 'success' | 'denied' | 'invalid' | 'disabled' | 'failed'
 
 /**
  * What the proxy counts while it serves: plain numbers, raised in place on the hot path and read when
@@ -48,6 +50,8 @@ export interface Counters {
   uncacheableAnswers: number
   /** Stored variants that gave way because their key had too many. */
   variantsDropped: number
+  /** Requests refused with 503, by what there was too much of. */
+  refused: Record<PressureReason, number>
   /** PURGE requests by what they named and how they ended. */
   purges: Record<PurgeMethod, Record<PurgeResult, number>>
   fillsNow: number
@@ -90,6 +94,7 @@ export function createCounters(): Counters {
     slicesNotStored: 0,
     uncacheableAnswers: 0,
     variantsDropped: 0,
+    refused: { event_loop_delay: 0, event_loop_percent: 0, rss: 0 },
     purges: { url: noPurges(), prefix: noPurges(), tag: noPurges(), all: noPurges() },
     fillsNow: 0,
     requestsNow: 0,
@@ -100,7 +105,7 @@ export function createCounters(): Counters {
 }
 
 function noPurges(): Record<PurgeResult, number> {
-  return { success: 0, denied: 0, invalid: 0, disabled: 0 }
+  return { success: 0, denied: 0, invalid: 0, disabled: 0, failed: 0 }
 }
 
 /** Counts one time to first byte, in seconds. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { posix } from 'node:path'
 import { fieldValue, fieldValues } from '../semantics/fields.ts'
 import { type CacheKeyOptions, cacheKey, parseTarget } from '../semantics/key.ts'
@@ -8,8 +9,10 @@ import type { FieldList } from '../semantics/types.ts'
 import type { Context, Exchange } from './context.ts'
 import { observeTtfb } from './counters.ts'
 import { sendError } from './failures.ts'
+import { type Finished, receivedSince } from './finished.ts'
+import { requestIdOf } from './identity.ts'
 import { createSink } from './sink.ts'
-import type { TrustCheck } from './trust.ts'
+import { clientAddress, type TrustCheck } from './trust.ts'
 
 export interface ExchangeOptions {
   /** Scheme and Host that the client used, where a framework in front knows better than the connection and its fields. */
@@ -19,22 +22,8 @@ export interface ExchangeOptions {
   key: CacheKeyOptions
   /** Whether Cache-Status tells the cache key. */
   showKey: boolean
-}
-
-/** What is known of a request when its response has ended, for an access log. */
-export interface Finished {
-  req: IncomingMessage
-  remoteAddress: string | undefined
-  res: ServerResponse
-  /** X-Cache. */
-  result: string
-  /** Milliseconds to the response head; -1 when there was none. */
-  ttfb: number
-  /** Milliseconds from the request to the end. */
-  duration: number
-  /** Body bytes handed to the client's connection. */
-  bytes: number
-  aborted: boolean
+  /** In what the client of a connection stood still for too long, so that it was closed; null = it was not. */
+  stallOf?: (socket: Socket) => string | null
 }
 
 /** Makes what the cache works with of each request, and counts it. */
@@ -46,8 +35,8 @@ export interface Exchanges {
     onFinished: ((finished: Finished) => void) | undefined,
     onHead: (() => void) | undefined,
   ): Exchange | undefined
-  /** `http` or `https`, as the client sees it. */
-  schemeOf(req: IncomingMessage): string
+  /** Scheme and Host (several joined) of a request as its client sees them. */
+  seenAs(req: IncomingMessage): { scheme: string; host: string | undefined }
 }
 
 export function createExchanges(context: Context, options: ExchangeOptions, trusted: TrustCheck): Exchanges {
@@ -94,6 +83,7 @@ export function createExchanges(context: Context, options: ExchangeOptions, trus
       method: req.method!,
       fields,
       target,
+      origin: context.origin,
       key,
       shownKey: options.showKey ? key : undefined,
       // Only what is not in memory asks for these two: they are too dear for every hit.
@@ -103,7 +93,13 @@ export function createExchanges(context: Context, options: ExchangeOptions, trus
       subrequests: 0,
       failures: 0,
       wasCut: false,
+      requestId: null,
+      logged: onFinished !== undefined,
       result: '',
+      tier: null,
+      originTime: null,
+      originStatus: null,
+      failure: null,
       onHead() {
         ttfb = performance.now() - startedAt
         observeTtfb(counters, ttfb / 1000)
@@ -114,16 +110,26 @@ export function createExchanges(context: Context, options: ExchangeOptions, trus
       counters.requestsNow--
       const aborted = !res.writableFinished
       if (res.headersSent) counters.responsesByClass[Math.floor(res.statusCode / 100)]++
-      if (aborted && !exchange.wasCut) counters.clientAborts++
+      const stall = aborted ? (options.stallOf?.(socket) ?? null) : null
+      if (aborted && !exchange.wasCut && stall === null) counters.clientAborts++
       onFinished?.({
         req,
-        remoteAddress: socket.remoteAddress,
-        res,
+        socket,
+        clientAddress: clientAddress(socket.remoteAddress, fields, trusted),
+        authority: target.authority,
+        status: res.headersSent ? res.statusCode : 0,
         result: exchange.result,
+        tier: exchange.tier,
+        shownKey: exchange.shownKey,
+        requestId: requestIdOf(exchange),
         ttfb,
         duration: performance.now() - startedAt,
+        originTime: exchange.originTime,
+        originStatus: exchange.originStatus,
         bytes: socket.bytesWritten - bytesBefore,
+        requestBytes: receivedSince(socket),
         aborted,
+        failure: stall ?? exchange.failure,
       })
     })
     // RFC 9112 section 3.2: a request with several Host fields, or an invalid one, is refused.
@@ -134,5 +140,9 @@ export function createExchanges(context: Context, options: ExchangeOptions, trus
     return undefined
   }
 
-  return { open, schemeOf }
+  return {
+    open,
+    seenAs: (req) =>
+      options.seenAs?.(req) ?? { scheme: schemeOf(req), host: fieldValue(req.rawHeaders, 'host') },
+  }
 }

@@ -1,9 +1,10 @@
+import { decide } from '../semantics/decide.ts'
 import { ageAt } from '../semantics/freshness.ts'
 import { cacheStatus, responseFields } from '../semantics/response-fields.ts'
 import type { FieldList } from '../semantics/types.ts'
 import type { Context, Exchange } from './context.ts'
 import { sendHead } from './respond.ts'
-import { decideFor, selectFor } from './reuse.ts'
+import { selectFor } from './reuse.ts'
 
 /** Fields that need the full path: they select a part, set a condition or restrict what may be reused. */
 const NEEDS_MORE: ReadonlySet<string> = new Set([
@@ -23,7 +24,7 @@ const NEEDS_MORE: ReadonlySet<string> = new Set([
  * @returns false when the request needs the full path
  */
 export function serveFromMemory(context: Context, exchange: Exchange): boolean {
-  const { store, resources, sliceSize, counters } = context
+  const { store, resources, sliceSize, counters, bans } = context
   const { key, fields, res } = exchange
   if (exchange.method !== 'GET' || resources.peek(key) || needsMore(fields)) return false
   const heads = store.l1Heads(key)
@@ -31,7 +32,7 @@ export function serveFromMemory(context: Context, exchange: Exchange): boolean {
   const head = selectFor(exchange, heads)
   if (!head || head.sliceSize !== sliceSize || head.length === null || head.length > sliceSize) return false
   const now = Date.now()
-  if (decideFor(context, exchange, head, now) !== 'fresh') return false
+  if (bans.verdict(head) !== null || decide(head, fields, now) !== 'fresh') return false
   const slice = head.length === 0 ? EMPTY : store.l1Slice(key, head.generation, 0)
   if (!slice || slice.segments.length > 1) return false
 
@@ -43,6 +44,7 @@ export function serveFromMemory(context: Context, exchange: Exchange): boolean {
   })
   if (head.status !== 204) out.push('Content-Length', String(slice.length))
   counters.l1Hits++
+  exchange.tier = 'l1'
   counters.bytesFromCache += slice.length
   counters.bytesToClients += slice.length
   sendHead(exchange, 'HIT', head.status, out)

@@ -83,6 +83,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
   function ask(next: FetchPlan): () => void {
     return sendWithRetries(
       context,
+      exchange,
       {
         method,
         path: exchange.target.path,
@@ -167,7 +168,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
   function begin(response: UpstreamResponse, transfer: Transfer, extent: Extent): BodyHandler {
     const policy = policyOf(response.fields, caching.targets)
     const head = headOf(context, exchange, response, policy, extent.length)
-    const stored = mayStore(response, policy, extent)
+    const stored = mayStore(response, policy, extent, head)
     const fill = stored
       ? storingFill(context, resource, head, transfer, extent)
       : passingFill(context, resource, transfer, extent)
@@ -178,8 +179,8 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
     return countingHandler(context, fill, trailers)
   }
 
-  function mayStore(response: UpstreamResponse, policy: Policy, extent: Extent): boolean {
-    if (method !== 'GET' || resource.epoch !== epoch) return false
+  function mayStore(response: UpstreamResponse, policy: Policy, extent: Extent, head: Head): boolean {
+    if (method !== 'GET' || resource.epoch !== epoch || context.bans.settled(head) !== head) return false
     const verdict = storable(request, response, policy, caching)
     if (verdict.store && !extent.closeDelimited) {
       context.uncacheable.delete(resource.key)

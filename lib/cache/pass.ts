@@ -58,7 +58,13 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
     cause: req,
     awaited: true,
   }
-  const stop = sendWithRetries(context, request, { interim, response: relay, failed: fail }, idempotent)
+  const stop = sendWithRetries(
+    context,
+    exchange,
+    request,
+    { interim, response: relay, failed: fail },
+    idempotent,
+  )
   const forget = sink.onGone(() => {
     stop()
     resolve()
@@ -129,9 +135,9 @@ function answerAsLast(exchange: Exchange): void {
 }
 
 /** Forgets what the answer to an unsafe request has made untrue: all variants and slices (RFC 9111 section 4.4). */
-function invalidate(context: Context, { target }: Exchange, response: UpstreamResponse): void {
-  const { resources, groups, origin } = context
+function invalidate(context: Context, { target, origin }: Exchange, response: UpstreamResponse): void {
+  const { resources } = context
   const keys = invalidatedTargets(target, response, origin.url.host).map(context.keyOf)
   for (const key of new Set(keys)) resources.purge(key)
-  groups.invalidate(target, invalidatedGroups(response.fields))
+  void context.invalidateGroups(target, invalidatedGroups(response.fields))
 }

@@ -3,6 +3,7 @@ import { selectingValues, variantKey } from '../semantics/vary.ts'
 import type { Run } from '../slices/arithmetic.ts'
 import type { Fill } from '../slices/fill.ts'
 import type { TieredStore } from '../stores/tiered.ts'
+import type { Bans } from './bans/bans.ts'
 import type { Exchange } from './context.ts'
 import type { Counters } from './counters.ts'
 import type { Fetch } from './fetch.ts'
@@ -54,7 +55,7 @@ export interface Resources {
   /** Makes the key active; each call needs one `release`. */
   acquire(key: string): Resource
   release(resource: Resource): void
-  /** Reads the heads, from the stores the first time. */
+  /** Reads the heads, from the stores the first time, as the bans leave them. */
   heads(resource: Resource): readonly Head[] | Promise<readonly Head[]>
   /** Adds a head, in place of another of its variant; `stored` false keeps it from the stores for now. */
   publish(resource: Resource, head: Head, stored: boolean): void
@@ -64,11 +65,15 @@ export interface Resources {
   reading(resource: Resource, generation: number): () => void
   /** Releases what a finished transfer held. */
   transferEnded(resource: Resource, transfer: SliceTransfer): void
+  /** Something was banned just now: what is under way is older. */
+  heedBans(): void
+  /** Has the stores hold of a key what the bans leave of it. Resolves to how many heads that changed. */
+  settle(key: string): Promise<number>
   purge(key: string): Promise<number>
   purgeAll(): Promise<number>
 }
 
-export function createResources(store: TieredStore, counters: Counters): Resources {
+export function createResources(store: TieredStore, counters: Counters, bans: Bans): Resources {
   const active = new Map<string, Resource>()
 
   function acquire(key: string): Resource {
@@ -127,6 +132,46 @@ export function createResources(store: TieredStore, counters: Counters): Resourc
     releaseIfIdle(resource)
   }
 
+  function forget(resource: Resource, head: Head): void {
+    const kept = (resource.heads ?? []).filter((other) => other.generation !== head.generation)
+    if (kept.length === resource.heads?.length) return
+    setHeads(resource, kept)
+    resource.incomplete.delete(head.generation)
+    for (const transfer of resource.transfers) {
+      if (transfer.generation === head.generation) transfer.fill?.stopStoring()
+    }
+    dropGeneration(resource, head.generation)
+  }
+
+  /** What the bans leave of known heads; the stores are told, so that they hold nothing that a forgotten ban would be needed for. */
+  function settled(resource: Resource): readonly Head[] {
+    for (const head of resource.heads!) {
+      const left = bans.settled(head)
+      if (left === null) forget(resource, head)
+      // Of what is not whole yet its transfer knows this very object.
+      else if (left !== head && !resource.incomplete.has(head.generation)) {
+        setHeads(
+          resource,
+          resource.heads!.map((other) => (other === head ? left : other)),
+        )
+      }
+    }
+    return resource.heads!
+  }
+
+  function heads(resource: Resource): readonly Head[] | Promise<readonly Head[]> {
+    if (resource.heads) return settled(resource)
+    const found = store.getHeads(resource.key)
+    if (!(found instanceof Promise)) {
+      resource.heads = found ?? []
+      return settled(resource)
+    }
+    return found.then((heads) => {
+      resource.heads ??= heads ?? []
+      return settled(resource)
+    })
+  }
+
   return {
     peek: (key) => active.get(key),
     acquire,
@@ -136,12 +181,7 @@ export function createResources(store: TieredStore, counters: Counters): Resourc
       releaseIfIdle(resource)
     },
 
-    heads(resource) {
-      if (resource.heads) return resource.heads
-      const found = store.getHeads(resource.key)
-      if (!(found instanceof Promise)) return (resource.heads = found ?? [])
-      return found.then((heads) => (resource.heads ??= heads ?? []))
-    },
+    heads,
 
     publish(resource, head, stored) {
       const before = resource.heads ?? []
@@ -165,16 +205,7 @@ export function createResources(store: TieredStore, counters: Counters): Resourc
         if (!isKnown(resource, generation)) dropGeneration(resource, generation)
     },
 
-    forget(resource, head) {
-      const kept = (resource.heads ?? []).filter((other) => other.generation !== head.generation)
-      if (kept.length === resource.heads?.length) return
-      setHeads(resource, kept)
-      resource.incomplete.delete(head.generation)
-      for (const transfer of resource.transfers) {
-        if (transfer.generation === head.generation) transfer.fill?.stopStoring()
-      }
-      dropGeneration(resource, head.generation)
-    },
+    forget,
 
     reading(resource, generation) {
       resource.users++
@@ -195,6 +226,26 @@ export function createResources(store: TieredStore, counters: Counters): Resourc
       resource.transfers.delete(transfer)
       dropIfUnused(resource, transfer.generation)
       releaseIfIdle(resource)
+    },
+
+    heedBans() {
+      for (const resource of active.values()) {
+        // What these bring is older than the ban, whatever tags it will turn out to have.
+        resource.headFetches.clear()
+        if (resource.heads) settled(resource)
+      }
+    },
+
+    async settle(key) {
+      const resource = acquire(key)
+      try {
+        const before = resource.heads ?? (await store.getHeads(key)) ?? []
+        resource.heads ??= before
+        const after = settled(resource)
+        return before.filter((head) => !after.includes(head)).length
+      } finally {
+        this.release(resource)
+      }
     },
 
     purge(key) {

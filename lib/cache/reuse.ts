@@ -1,4 +1,4 @@
-import { type Decision, decide, staleOnError } from '../semantics/decide.ts'
+import { decide, staleOnError } from '../semantics/decide.ts'
 import { arePassedAsSent } from '../semantics/request-fields.ts'
 import type { ForwardReason } from '../semantics/response-fields.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
@@ -19,34 +19,19 @@ export function selectFor(exchange: Exchange, heads: readonly Head[]): Head | un
   return selectHead(heads, exchange.fields)
 }
 
-/** What a request may do with a stored response: what `decide` says, unless one of its groups was invalidated. */
-export function decideFor(context: Context, exchange: Exchange, head: Head, now: number): Decision {
-  return isInvalidated(context, exchange, head) ? 'revalidate' : decide(head, exchange.fields, now)
-}
-
-/** Whether a stored response stands in for an origin that failed. */
+/** Whether a stored response stands in for an origin that failed: not one that was purged since it was looked up. */
 export function standsIn(
-  context: Context,
-  exchange: Exchange,
+  { bans }: Context,
+  { fields }: Exchange,
   head: Head,
   failure: 'disconnected' | number,
 ): boolean {
-  if (isInvalidated(context, exchange, head)) return false
-  return staleOnError(head, exchange.fields, Date.now(), failure)
+  const settled = bans.settled(head)
+  return settled !== null && staleOnError(settled, fields, Date.now(), failure)
 }
 
 /** Why the origin is asked (RFC 9211 section 2.2). @param head what the request selected */
-export function whyForwarded(
-  context: Context,
-  exchange: Exchange,
-  heads: readonly Head[],
-  head: Head | undefined,
-): ForwardReason {
+export function whyForwarded(heads: readonly Head[], head: Head | undefined): ForwardReason {
   if (head === undefined) return heads.length === 0 ? 'uri-miss' : 'vary-miss'
-  const isFresh = !isInvalidated(context, exchange, head) && decide(head, NO_FIELDS, Date.now()) === 'fresh'
-  return isFresh ? 'request' : 'stale'
-}
-
-function isInvalidated({ groups }: Context, { target }: Exchange, head: Head): boolean {
-  return head.groups.length > 0 && groups.areInvalidated(target, head)
+  return decide(head, NO_FIELDS, Date.now()) === 'fresh' ? 'request' : 'stale'
 }

@@ -1,4 +1,4 @@
-import { onlyIfCached, requestIsNoStore } from '../semantics/decide.ts'
+import { decide, onlyIfCached, requestIsNoStore } from '../semantics/decide.ts'
 import { hasField } from '../semantics/fields.ts'
 import type { CacheStatusInput, ForwardReason } from '../semantics/response-fields.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
@@ -10,7 +10,7 @@ import type { Fetched, FetchOutcome } from './fetch.ts'
 import { pass } from './pass.ts'
 import type { Resource } from './resource.ts'
 import { type Answer, answerNotModified } from './respond.ts'
-import { decideFor, selectFor, standsIn, whyForwarded } from './reuse.ts'
+import { selectFor, standsIn, whyForwarded } from './reuse.ts'
 import { serveFetched } from './serve-fetched.ts'
 import { type How, type Served, serveStored } from './serve-stored.ts'
 import { RepresentationChanged } from './slice-transfers.ts'
@@ -72,10 +72,7 @@ async function takeTurn(attempt: Attempt): Promise<boolean> {
   const plan = planFetch(context, exchange, stale, head ? [] : offered)
   const asked = await ask(context, resource, exchange, heads, plan, attempt.alone)
   try {
-    return (
-      exchange.sink.gone ||
-      (await useOutcome(attempt, asked, whyForwarded(context, exchange, heads, head), stale))
-    )
+    return exchange.sink.gone || (await useOutcome(attempt, asked, whyForwarded(heads, head), stale))
   } catch (error) {
     if (error instanceof RepresentationChanged && !exchange.res.headersSent) return false
     throw error
@@ -87,7 +84,7 @@ async function takeTurn(attempt: Attempt): Promise<boolean> {
 /** Serves a stored head if it may be used as it is; 'alone' = the origin must be asked. */
 async function reuse(attempt: Attempt, heads: readonly Head[], head: Head): Promise<Served> {
   const { context, resource, exchange } = attempt
-  const decision = decideFor(context, exchange, head, Date.now())
+  const decision = decide(head, exchange.fields, Date.now())
   if (decision === 'revalidate') return 'alone'
   if (decision === 'stale-while-revalidate') refreshBehind(context, resource, exchange, heads, head)
   const result = decision === 'fresh' ? 'HIT' : 'STALE'
@@ -230,7 +227,8 @@ function usable(context: Context, heads: readonly Head[]): readonly Head[] {
 /** Whether what another request brought answers this one: it is of the same variant, and as fresh as we want it. */
 function isForUs({ context, exchange }: Attempt, head: Head): boolean {
   const isSelected = selectFor(exchange, [head]) !== undefined
-  return isSelected && decideFor(context, exchange, head, Date.now()) !== 'revalidate'
+  const settled = isSelected ? context.bans.settled(head) : null
+  return settled !== null && decide(settled, exchange.fields, Date.now()) !== 'revalidate'
 }
 
 function hasConditions(fields: FieldList): boolean {

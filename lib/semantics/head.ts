@@ -141,6 +141,24 @@ export function outdated(head: Head, now: number): Head {
   return { ...head, freshUntil: Math.min(head.freshUntil, now), staleWhileRevalidateUntil: 0 }
 }
 
+/** A head that was fresh until then and no longer: for how long it may be served stale counts from then on. */
+export function staleSince(head: Head, then: number): Head {
+  const early = head.freshUntil - then
+  if (early <= 0) return head
+  const sooner = (until: number) => (until === 0 ? 0 : until - early)
+  return {
+    ...head,
+    freshUntil: then,
+    staleWhileRevalidateUntil: sooner(head.staleWhileRevalidateUntil),
+    staleIfErrorUntil: sooner(head.staleIfErrorUntil),
+  }
+}
+
+/** A head that must be validated before it is used again, and stands in for no error (RFC 9111 section 4.4). */
+export function invalidated(head: Head): Head {
+  return { ...head, noCache: true }
+}
+
 /** RFC 9110 section 8.8.2.2: by a second, the resolution of HTTP-dates. */
 function isOlder(lastModified: string | null, date: number): boolean {
   const modified = lastModified === null ? undefined : parseHttpDate(lastModified)

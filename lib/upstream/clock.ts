@@ -11,3 +11,8 @@ export function uniqueNow(): number {
   last = Math.max(last + 1 / STEPS, Date.now())
   return last
 }
+
+/** From now on the time is later than that one: another process had it, and the clock may have been set back since. */
+export function notBefore(time: number): void {
+  last = Math.max(last, time)
+}

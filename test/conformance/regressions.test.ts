@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
-import { createGroups } from '../../lib/cache/groups.ts'
+import { createBans } from '../../lib/cache/bans/bans.ts'
+import { cacheKey, cacheKeyOptions } from '../../lib/semantics/key.ts'
 import type { Head } from '../../lib/semantics/types.ts'
 import { uniqueNow } from '../../lib/upstream/clock.ts'
 import { connect, get } from '../helpers/client.ts'
@@ -207,13 +208,17 @@ t.test('what is relative is of the same origin, however Host is written', async 
 
 // Ten thousand names of any length were remembered, under a Host that the client chooses: 16 KB of each request.
 t.test('of long group names fewer are remembered, and the forgotten ones count for all', async (t) => {
-  const groups = createGroups(true)
+  const bans = createBans({ file: null, outlivedByStores: false })
+  t.teardown(() => bans.close())
   const target = { scheme: 'http', authority: 'a', path: '/' }
-  const head = { order: uniqueNow(), groups: ['g'] } as unknown as Head
-  groups.invalidate(target, ['x'])
-  t.notOk(groups.areInvalidated(target, head))
-  for (let i = 0; i < 200; i++) groups.invalidate({ ...target, authority: 'b'.repeat(15_000) + i }, ['y'])
-  t.ok(groups.areInvalidated(target, head))
+  const key = cacheKey(target, cacheKeyOptions())
+  const head = { key, order: uniqueNow(), groups: ['g'], fields: [] as string[] } as unknown as Head
+  const invalidate = (authority: string) =>
+    bans.ban({ kind: 'group', scheme: 'http', authority, name: 'x' }, 'invalid')
+  invalidate('a')
+  t.equal(bans.verdict(head), null)
+  for (let i = 0; i < 200; i++) invalidate('b'.repeat(15_000) + i)
+  t.equal(bans.verdict(head)?.mode, 'invalid', 'what is forgotten counts for everything')
 })
 
 // The key was not looked after while the origin thought: what it had made before the purge was stored after it.

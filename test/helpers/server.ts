@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, type Server as NetServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { childEnv, plain } from './child.ts'
@@ -101,15 +102,21 @@ export function rssOf(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
 }
 
-/** Ports that were free a moment ago. */
+/**
+ * Ports that were free a moment ago. Below those that the system gives to connections and listeners without a port of their
+ * own: the tests that run side by side have thousands of these, and would take one before its server listens.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      return server
-    }),
-  )
+  const servers: NetServer[] = []
+  while (servers.length < count) {
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server
+        .once('error', () => resolve(false))
+        .listen(randomInt(15_000, 32_000), '127.0.0.1', () => resolve(true))
+    })
+    if (isFree) servers.push(server)
+  }
   const ports = servers.map((server) => (server.address() as { port: number }).port)
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
   return ports

@@ -9,8 +9,12 @@ export function proxyWith(counters: Counters): SliceProxy {
     counters,
     view: { hot: createHotObjects(), problems: createProblems(), fills: new Set() },
     handle() {},
+    configure() {},
     purge: async () => 0,
     purgeTarget: async () => 0,
+    targetOf: () => null,
+    purgePaths: async () => {},
+    purgeTags: async () => {},
     purgeAll: async () => 0,
   }
 }

@@ -1,0 +1,134 @@
+import { invalidated, staleSince } from '../../semantics/head.ts'
+import type { Head } from '../../semantics/types.ts'
+import type { StoreLog } from '../../stores/log.ts'
+import { notBefore, uniqueNow } from '../../upstream/clock.ts'
+import type { BanMode, BanTarget, Verdict } from './ban.ts'
+import { type BanJournal, openJournal } from './journal.ts'
+import { createBanList } from './list.ts'
+import { createSweep, type Swept } from './sweep.ts'
+
+export interface BansOptions {
+  /** Where bans are kept over restarts; null = nowhere. */
+  file: string | null
+  /**
+   * Whether the stores may hold what is older than this process. Without a file nobody knows then what was purged of it:
+   * what has tags or groups is validated once.
+   */
+  outlivedByStores: boolean
+  log?: StoreLog
+  /** Milliseconds from a ban to the sweep. Default a minute, so that many bans are one sweep. */
+  sweepAfter?: number
+}
+
+export interface BanCounts {
+  /** Bans in force that no sweep has made unnecessary. */
+  readonly inForce: number
+  /** Stored responses that sweeps removed or changed as bans say. */
+  readonly swept: number
+  readonly sweeps: number
+}
+
+/** What was purged by name and time. Caches that share stores share their bans. */
+export interface Bans {
+  /**
+   * In force when this returns; resolves when it holds after kill -9 too.
+   * Rejects with the file system's error: then it is in force, and would be lost with the process.
+   */
+  ban(what: BanTarget, mode: BanMode): Promise<void>
+  /** What bans say of a stored head; null = nothing. One comparison where nothing was banned since it was asked for. */
+  verdict(head: Head): Verdict | null
+  /**
+   * A stored head as the bans leave it: the same one where they say nothing, or were heeded before; null = never to be
+   * used again.
+   */
+  settled(head: Head): Head | null
+  /** Has the sweep look through the stores of a cache; the result ends it. */
+  attach(swept: Swept): () => void
+  readonly counts: BanCounts
+  /** Whether bans are kept over restarts. */
+  readonly outlastProcess: boolean
+  close(): Promise<void>
+}
+
+const SWEEP_AFTER = 60_000
+/** The file is written anew when it has so many lines more than twice what is needed. */
+const SPARE_LINES = 1000
+
+/** @throws Error of one sentence when the file cannot be used */
+export function createBans({ file, outlivedByStores, log, sweepAfter = SWEEP_AFTER }: BansOptions): Bans {
+  const list = createBanList()
+  let journal: BanJournal | undefined
+  if (file !== null) {
+    const opened = openJournal(file, list.bans)
+    journal = opened.journal
+    for (const ban of opened.bans) list.add(ban)
+    // A clock that was set back would make everything new look older than the bans.
+    notBefore(list.newest)
+    if (opened.damaged > 0) {
+      log?.warn(
+        { file, lines: opened.damaged },
+        'bans file is damaged: everything that is stored counts as purged',
+      )
+      list.add({ what: { kind: 'all' }, mode: 'gone', time: uniqueNow() })
+    }
+  } else if (outlivedByStores) {
+    list.add({ what: { kind: 'tagged' }, mode: 'invalid', time: uniqueNow() })
+  }
+
+  const sweep = createSweep({ list, after: sweepAfter, onSwept: shorten, log })
+  if (list.size > 0) sweep.request()
+
+  /** What no store holds any more needs no ban, in the file neither. */
+  async function shorten(): Promise<void> {
+    if (journal === undefined || journal.length === 0) return
+    if (list.size > 0 && journal.length <= 2 * list.size + SPARE_LINES) return
+    await journal
+      .rewrite(list.bans)
+      .catch((error) => log?.warn({ file, error }, 'bans file was not written anew'))
+  }
+
+  return {
+    async ban(what, mode) {
+      const ban = { what, mode, time: uniqueNow() }
+      list.add(ban)
+      sweep.request()
+      try {
+        await journal?.append(ban)
+      } catch (error) {
+        log?.warn({ file, error }, 'a purge could not be written to the bans file: a restart would lose it')
+        throw error
+      }
+      void shorten()
+    },
+
+    verdict: list.verdict,
+
+    settled(head) {
+      const verdict = list.verdict(head)
+      if (verdict === null) return head
+      if (verdict.mode === 'gone') return null
+      if (verdict.mode === 'stale') return staleSince(head, verdict.time)
+      return head.noCache ? head : invalidated(head)
+    },
+
+    attach: sweep.attach,
+    outlastProcess: journal !== undefined,
+
+    counts: {
+      get inForce() {
+        return list.size
+      },
+      get swept() {
+        return sweep.counts.heads
+      },
+      get sweeps() {
+        return sweep.counts.runs
+      },
+    },
+
+    async close() {
+      await sweep.close()
+      await journal?.close()
+    },
+  }
+}

@@ -1,0 +1,172 @@
+import { readFileSync } from 'node:fs'
+import { type FileHandle, mkdir, open, rename, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { crc32 } from 'node:zlib'
+import type { Ban } from './ban.ts'
+
+/**
+ * Bans in a file, so that they hold after a restart: a line of text each, `CRC-32 JSON`, behind a line that says what the
+ * file is. It is only appended to, until it is written anew with what is still needed.
+ */
+export interface BanJournal {
+  /** Resolves when the ban is on the disk (fdatasync); many share one write. Rejects with the file system's error. */
+  append(ban: Ban): Promise<void>
+  /** Writes the file anew with these bans only, and those appended meanwhile. */
+  rewrite(bans: () => readonly Ban[]): Promise<void>
+  /** Lines in the file. */
+  readonly length: number
+  close(): Promise<void>
+}
+
+export interface OpenedJournal {
+  journal: BanJournal
+  /** What the file said. */
+  bans: Ban[]
+  /** Lines before the last one that could not be read: nobody knows what they banned. */
+  damaged: number
+}
+
+const HEADER = 'slicestream bans 1\n'
+
+/**
+ * Reads the file. One that is not there is made with the first ban; a last line that is not whole was never answered.
+ *
+ * @param bans what to write when the file must be written anew
+ * @throws Error of one sentence for a file that cannot be read, or is none of ours
+ */
+export function openJournal(file: string, bans: () => readonly Ban[]): OpenedJournal {
+  const text = readText(file)
+  if (!text.startsWith(HEADER) && !HEADER.startsWith(text)) {
+    throw new Error(`bans file ${file}: holds something else; choose another path, or remove it`)
+  }
+  const lines = text.slice(HEADER.length).split('\n')
+  const torn = lines.pop() !== ''
+  const read = lines.map(decode)
+  const found = read.filter((ban) => ban !== undefined)
+  const damaged = read.length - found.length
+  const isWhole = text.startsWith(HEADER) && !torn && damaged === 0
+  return { journal: createJournal(file, bans, isWhole ? read.length : null), bans: found, damaged }
+}
+
+interface Waiting {
+  ban: Ban
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/** @param lines in the file, which may be appended to; null = it must be written anew first */
+function createJournal(file: string, bans: () => readonly Ban[], lines: number | null): BanJournal {
+  let handle: FileHandle | undefined
+  let mustRewrite = lines === null
+  let length = lines ?? 0
+  const waiting: Waiting[] = []
+  /** What touches the file comes one after the other. */
+  let last: Promise<unknown> = Promise.resolve()
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = last.then(work)
+    last = turn.catch(() => {})
+    return turn
+  }
+
+  async function writeWaiting(): Promise<void> {
+    const batch = waiting.splice(0)
+    if (batch.length === 0) return
+    try {
+      if (mustRewrite || !(await isCurrent())) await writeAnew(bans)
+      await handle!.appendFile(batch.map(({ ban }) => encode(ban)).join(''))
+      await handle!.datasync()
+      length += batch.length
+      for (const { resolve } of batch) resolve()
+    } catch (error) {
+      // What came of it nobody knows: half a line would hide the next one.
+      mustRewrite = true
+      for (const { reject } of batch) reject(error)
+    }
+  }
+
+  /** Opens the file; a process that took over from us may have replaced it, and reads what we append to its own. */
+  async function isCurrent(): Promise<boolean> {
+    try {
+      const there = await stat(file)
+      if (handle !== undefined && (await handle.stat()).ino === there.ino) return true
+      await handle?.close()
+      handle = undefined
+      handle = await open(file, 'a', 0o600)
+      return true
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+      throw error
+    }
+  }
+
+  async function writeAnew(content: () => readonly Ban[]): Promise<void> {
+    await handle?.close()
+    handle = undefined
+    await mkdir(dirname(file), { recursive: true })
+    const temp = `${file}.new`
+    const written = content()
+    const fresh = await open(temp, 'w', 0o600)
+    try {
+      await fresh.writeFile(HEADER + written.map(encode).join(''))
+      await fresh.datasync()
+    } finally {
+      await fresh.close()
+    }
+    await rename(temp, file)
+    await syncDirectory(dirname(file))
+    handle = await open(file, 'a', 0o600)
+    length = written.length
+    mustRewrite = false
+  }
+
+  return {
+    append(ban) {
+      return new Promise((resolve, reject) => {
+        waiting.push({ ban, resolve, reject })
+        if (waiting.length === 1) void inTurn(writeWaiting)
+      })
+    },
+
+    rewrite: (content) => inTurn(() => writeAnew(content)),
+
+    get length() {
+      return length
+    },
+
+    close: () =>
+      inTurn(async () => {
+        await handle?.close()
+        handle = undefined
+      }),
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+function encode(ban: Ban): string {
+  const json = JSON.stringify(ban)
+  return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`
+}
+
+function decode(line: string): Ban | undefined {
+  const json = line.slice(9)
+  return line.slice(0, 9) === `${crc32(json).toString(16).padStart(8, '0')} ` ? JSON.parse(json) : undefined
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return ''
+    throw new Error(`bans file ${file}: cannot be read (${code})`)
+  }
+}
