@@ -4,18 +4,23 @@ import { clock } from './format.js'
  * A chart of some series over time, drawn again with each answer. Text goes in by textContent only.
  *
  * series: { label, className, values(history) }; options: title, format (of a value), stacked (areas up to 100),
- * log (for what spans powers of ten)
+ * log (for what spans powers of ten), base (of the units: 1024 for bytes), least (the top is no less)
  */
 
 const LEFT = 58
 const RIGHT = 10
 const TOP = 8
 const BOTTOM = 20
+/** Pixels from one mark to the next, so that their texts do not touch. */
+const LEAST_APART = 62
 const SVG = 'http://www.w3.org/2000/svg'
 /** Seconds shown, and between two marks below. */
 const SPANS = { '5m': [300, 60], '1h': [3600, 900], '24h': [86_400, 21_600] }
 
-export function createChart(figure, { title, series, format, stacked = false, log = false, least = 1 }) {
+export function createChart(
+  figure,
+  { title, series, format, stacked = false, log = false, least = 1, base = 10 },
+) {
   const caption = append(figure, 'figcaption')
   append(caption, 'h2').textContent = title
   const legend = append(caption, 'div', 'legend')
@@ -45,10 +50,11 @@ export function createChart(figure, { title, series, format, stacked = false, lo
     const { history, service } = answer
     const { width, height } = svg.getBoundingClientRect()
     if (width === 0) return
-    const [span, mark] = SPANS[history.range]
+    const [span, step] = SPANS[history.range]
+    const mark = ((width - LEFT - RIGHT) * step) / span < LEAST_APART ? 2 * step : step
     const begin = service.time - span * 1000
     const columns = series.map(({ values }) => values(history))
-    const scale = verticalScale(columns, { stacked, log, least })
+    const scale = verticalScale(columns, { stacked, log, least, base })
     const x = (time) => LEFT + ((width - LEFT - RIGHT) * (time - begin)) / (span * 1000)
     const y = (value) => TOP + (height - TOP - BOTTOM) * (1 - scale.place(value))
 
@@ -90,7 +96,7 @@ export function createChart(figure, { title, series, format, stacked = false, lo
 }
 
 /** Where values are from 0, the bottom, to 1; and which are written beside it. */
-function verticalScale(columns, { stacked, log, least }) {
+function verticalScale(columns, { stacked, log, least, base }) {
   if (stacked) return { place: (value) => value / 100, marks: [0, 50, 100] }
   const most = columns.flat().reduce((top, value) => Math.max(top, value ?? 0), least)
   if (log) {
@@ -99,13 +105,14 @@ function verticalScale(columns, { stacked, log, least }) {
     const marks = Array.from({ length: decades + 1 }, (_, i) => low * 10 ** i)
     return { place: (value) => Math.max(0, Math.log10(Math.max(value, low) / low) / decades), marks }
   }
-  const top = roundUp(most)
+  const top = roundUp(most, base)
   return { place: (value) => value / top, marks: [0, top / 2, top] }
 }
 
-/** 1, 2, 4, 5 or 10 times a power of ten. */
-function roundUp(value) {
-  const power = 10 ** Math.floor(Math.log10(value))
+/** 1, 2, 4, 5 or 10 times a power of ten, of the unit that suits. */
+function roundUp(value, base) {
+  const unit = base === 10 ? 1 : base ** Math.floor(Math.log(value) / Math.log(base))
+  const power = unit * 10 ** Math.floor(Math.log10(value / unit))
   const step = [1, 2, 4, 5, 10].find((factor) => factor * power >= value * 0.999)
   return step * power
 }

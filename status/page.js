@@ -37,6 +37,7 @@ const charts = [
     title: 'Bytes per second',
     format: (value) => bytesPerSecond(value),
     least: 1024,
+    base: 1024,
     series: [
       { label: 'to clients', className: 'memory', values: (history) => history.bytesToClientsPerSecond },
       { label: 'from the cache', className: 'disk', values: (history) => history.bytesFromCachePerSecond },
@@ -75,8 +76,8 @@ function showState({ service, health }) {
   show('health', word)
   const good = word === 'healthy' || word === 'running'
   element('health').className = `pill ${good ? 'good' : word === 'unhealthy' ? 'bad' : 'fair'}`
-  show('state-text', health && health.readiness !== 'ready' ? health.readiness : '')
-  element('health').title = `up for ${duration(service.uptimeSeconds)}`
+  const more = health && !['ready', word].includes(health.readiness) ? `${health.readiness}, ` : ''
+  show('state-text', `${more}up ${duration(service.uptimeSeconds)}`)
 }
 
 function showTiles({ latest, totals, fills, service }) {

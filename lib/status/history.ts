@@ -32,7 +32,6 @@ export interface History {
   /** Ends of the intervals, of the clock of the readings. They are no less than a step apart, and more where the process was busy. */
   times(): number[]
   values(series: Series): number[]
-  latest(): Sample | undefined
 }
 
 /** Timers fire a little early, too. */
@@ -69,16 +68,11 @@ export function createHistory(stepMs: number, size: number): History {
 
     times: () => inOrder(times),
     values: (series) => inOrder(rings.get(series)!),
-
-    latest() {
-      if (length === 0) return undefined
-      const at = (next + size - 1) % size
-      return Object.fromEntries([...rings].map(([series, ring]) => [series, ring[at]])) as Sample
-    },
   }
 }
 
-function between(before: Reading, now: Reading): Sample {
+/** What was between two readings. */
+export function between(before: Reading, now: Reading): Sample {
   const seconds = (now.at - before.at) / 1000
   const rate = (name: Exclude<keyof Reading, 'at' | 'ttfbBuckets'>) => (now[name] - before[name]) / seconds
   const observed = now.ttfbBuckets.map((count, bucket) => count - (before.ttfbBuckets[bucket] ?? 0))

@@ -2,7 +2,7 @@ import type { Counters } from '../cache/counters.ts'
 import { shownKey } from '../cache/shown.ts'
 import type { RunningFill } from '../cache/view.ts'
 import type { SliceStore } from '../stores/store.ts'
-import { type History, SERIES, type Series } from './history.ts'
+import { type History, type Sample, SERIES, type Series } from './history.ts'
 import type { StatusSources } from './sources.ts'
 
 /**
@@ -15,9 +15,7 @@ const MAX_OBJECTS = 20
 /** More squares than this nobody can tell apart on a screen. */
 const MAX_CELLS = 4096
 
-export function latestPart(history: History) {
-  const sample = history.latest()
-  if (sample === undefined) return null
+export function latestPart(sample: Sample) {
   const { l1HitsPerSecond, l2HitsPerSecond, missesPerSecond } = sample
   const decided = l1HitsPerSecond + l2HitsPerSecond + missesPerSecond
   const percent = (rate: number) => numberOrNull((100 * rate) / decided)

@@ -1,13 +1,16 @@
 import { failureCounts } from './failures.ts'
 import { watchFailures } from './growth.ts'
-import { createHistory } from './history.ts'
-import { readCounters } from './reading.ts'
+import { between, createHistory } from './history.ts'
+import { type Reading, readCounters } from './reading.ts'
 import { fillsPart, historyPart, hotPart, latestPart, rawDiskPart, storePart, totalsPart } from './report.ts'
 import type { StatusSources } from './sources.ts'
 
 /** What of the past an answer has: 300 samples of a second, 240 of 15 s, 288 of 5 minutes. */
 export const RANGES = ['5m', '1h', '24h'] as const
 export type Range = (typeof RANGES)[number]
+
+/** Readings over which the latest figures are taken: of 10 s, because those of one second jump. */
+const LATEST = 11
 
 export interface ServiceFacts {
   version: string
@@ -31,19 +34,21 @@ export function createStatus(facts: ServiceFacts, sources: StatusSources): Statu
     '1h': createHistory(15_000, 240),
     '24h': createHistory(300_000, 288),
   }
-  let sampledAt: number | undefined
+  const readings: Reading[] = []
   let watch: (() => void) | undefined
 
   function sample(now: number): void {
     const { cache } = sources
     const reading = readCounters(now, cache?.counters, sources.l1)
+    const before = readings.at(-1)
+    readings.push(reading)
+    if (readings.length > LATEST) readings.shift()
     for (const range of RANGES) histories[range].take(reading)
     if (cache === undefined) return
     watch ??= watchFailures(cache.view.problems, failureCounts(sources))
     watch()
     cache.view.hot.start()
-    if (sampledAt !== undefined) cache.view.hot.tick((now - sampledAt) / 1000)
-    sampledAt = now
+    if (before) cache.view.hot.tick((now - before.at) / 1000)
   }
 
   return {
@@ -52,7 +57,7 @@ export function createStatus(facts: ServiceFacts, sources: StatusSources): Statu
       report({
         facts,
         sources,
-        latest: latestPart(histories['5m']),
+        latest: readings.length < 2 ? null : latestPart(between(readings[0], readings.at(-1)!)),
         history: historyPart(range, histories[range], wallClock - now),
         now,
         wallClock,
@@ -63,7 +68,7 @@ export function createStatus(facts: ServiceFacts, sources: StatusSources): Statu
 interface Parts {
   facts: ServiceFacts
   sources: StatusSources
-  latest: ReturnType<typeof latestPart>
+  latest: ReturnType<typeof latestPart> | null
   history: ReturnType<typeof historyPart>
   now: number
   wallClock: number
