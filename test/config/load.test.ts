@@ -159,9 +159,11 @@ t.test('every key of the raw disk reaches its plugin', async (t) => {
     zeroCopy: true,
     secondHitAdmission: false,
     format: false,
+    waitForOwner: false,
     selfTest: false,
   })
   t.equal(pluginOptions(on).l2File, null)
+  t.ok(pluginOptions({ ...on, listen_reuse_port: true }).l2RawDisk!.waitForOwner)
   const keys = {
     use_direct_io: 'directIo',
     enable_compression: 'compression',

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import health from '../../plugins/health.ts'
 import l2RawDisk, { type L2RawDiskOptions } from '../../plugins/l2-rawdisk.ts'
 import metrics from '../../plugins/metrics.ts'
 import streamingProxy from '../../plugins/streaming-proxy.ts'
@@ -95,4 +96,32 @@ t.test('selfTest: every 10 s, and only when it is asked for', async (t) => {
     await service(t, { devicePath: join(tempDir(t), 'raw'), ...small, selfTest })
     t.equal(intervals.includes(10_000), selfTest)
   }
+})
+
+t.test('waitForOwner: it starts without the device, and takes it over when that is free', async (t) => {
+  const devicePath = join(tempDir(t), 'raw')
+  const owner = await service(t, { devicePath, ...small })
+  const next = await service(t, { devicePath, ...small, waitForOwner: true })
+  await next.register(metrics, {})
+  await next.register(health, {})
+  const scrape = async () => (await next.inject('/metrics')).body
+  t.match(await scrape(), /^raw_disk_waiting 1$/m)
+  t.match(await scrape(), /^raw_disk_total_blocks 0$/m)
+  t.same((await next.inject('/health')).json(), { status: 'healthy' })
+  t.equal((await next.inject('/ready')).json().status, 'ready')
+  t.notOk(next.l2!.putSlice('a', 1, 0, { length: 1, segments: [Buffer.from('x')] }))
+
+  await owner.close()
+  await untilRecovered(next)
+  t.match(await scrape(), /^raw_disk_waiting 0$/m)
+  t.notMatch(await scrape(), /^raw_disk_total_blocks 0$/m)
+  t.ok(next.l2!.putSlice('a', 1, 0, { length: 1, segments: [Buffer.from('x')] }))
+  await next.close()
+  await t.resolves(service(t, { devicePath, ...small }), 'free once it is closed')
+})
+
+t.test('waitForOwner: what cannot be used for another reason is refused all the same', async (t) => {
+  const foreign = join(tempDir(t), 'foreign')
+  writeFileSync(foreign, bytesOf(1, 2 * MIB))
+  await t.rejects(service(t, { devicePath: foreign, ...small, waitForOwner: true }), { code: 'FOREIGN' })
 })

@@ -15,12 +15,12 @@ export interface TakeoverOptions {
   open(): Promise<RawDiskStore>
   /** Milliseconds between attempts; default 250. */
   retryMs?: number
+  /** The same once its owner has left the device and it cannot be used all the same; default 60,000. */
+  failedRetryMs?: number
   log?: StoreLog
 }
 
 const NO_MAP = { regions: 0, regionsPerCell: 1, states: new Uint8Array(0), live: new Uint8Array(0) }
-/** Milliseconds between attempts to open a device that its owner has left, and that cannot be used all the same. */
-const FAILED_RETRY = 60_000
 
 /**
  * Opens the raw disk; while another process has it, as the one before in a rolling restart does until its last request has
@@ -41,7 +41,8 @@ export async function openOrWait(options: TakeoverOptions): Promise<RawDiskStore
   return createWaitingStore(options)
 }
 
-function createWaitingStore({ path, blockSize, open, retryMs = 250, log }: TakeoverOptions): RawDiskStore {
+function createWaitingStore(options: TakeoverOptions): RawDiskStore {
+  const { path, blockSize, open, retryMs = 250, failedRetryMs = 60_000, log } = options
   const owed = createOwedPurges(() => {
     log?.warn({ path }, 'more is to be forgotten than can be remembered: the raw disk will start empty')
   })
@@ -53,7 +54,7 @@ function createWaitingStore({ path, blockSize, open, retryMs = 250, log }: Takeo
 
   async function takeOver(): Promise<void> {
     while (!closing.signal.aborted) {
-      const pause = wait(hasFailed ? FAILED_RETRY : retryMs, undefined, {
+      const pause = wait(hasFailed ? failedRetryMs : retryMs, undefined, {
         signal: closing.signal,
         ref: false,
       })

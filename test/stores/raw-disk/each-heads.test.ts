@@ -72,7 +72,7 @@ t.test('a device that is given up ends the walk, and so does the end of the stor
   t.ok(store.figures().offline)
   t.equal(store.stats().readErrors, 6, 'it is left alone then')
 
-  const { store: other } = await filled(50)
+  const { device: another, store: other } = await filled(50)
   let closed: Promise<void> | undefined
   let visits = 0
   t.notOk(
@@ -83,6 +83,7 @@ t.test('a device that is given up ends the walk, and so does the end of the stor
   )
   await closed
   t.ok(visits < 50)
+  t.same(another.violations, [], 'the device is not used any more')
 })
 
 t.test('while the index is read it waits, until it is there or the signal says no', async (t) => {
@@ -115,6 +116,20 @@ t.test('a list that is written anew while it is read is visited as it is then', 
   device.release()
   await walk
   t.same([...seen], [2])
+  await store.close()
+})
+
+t.test('a list that is dropped while it is read is not visited', async (t) => {
+  const { device, store } = await filled(2)
+  device.fault = ({ kind }) => (kind === 'read' ? 'hold' : undefined)
+  const seen: string[] = []
+  const walk = store.eachHeads((key) => void seen.push(key), never)
+  while (device.pending() === 0) await new Promise(setImmediate)
+  device.fault = undefined
+  void store.drop('key 0')
+  device.release()
+  t.ok(await walk)
+  t.same(seen, ['key 1'])
   await store.close()
 })
 
