@@ -43,7 +43,7 @@ ajv.addFormat('upstream-address', (text: string) => parseOrigin(text) !== null)
 ajv.addFormat('address-block', isAddressBlock)
 ajv.addFormat('path', (text: string) => text !== '' && !text.includes('\0'))
 const validate = ajv.compile<Config>(schema)
-const LEVELS: readonly string[] = knownKeys.get('log_level')?.enum ?? []
+const LEVELS = (knownKeys.get('log_level')?.enum ?? []) as readonly string[]
 
 /** Turns the text of a YAML file into a configuration, or into everything that is wrong with it, in the file's order. */
 export function loadConfig(text: string, { file, env, overrides = {} }: LoadOptions): Loaded {

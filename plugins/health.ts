@@ -10,6 +10,10 @@ import './decorators.ts'
 export interface HealthOptions {
   /** `host:port` of a listener of its own. Without it, the three paths are routes of the service itself. */
   address?: string
+  /** Another process may listen there at the same time, and takes over when this one drains. Default false. */
+  reusePort?: boolean
+  /** A listening socket that was handed to this process, instead of the one that `address` would open. */
+  fd?: number
 }
 
 /** An error of a store counts for so long, in milliseconds, and is looked for so often. */
@@ -50,6 +54,7 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
     return healthStatus({
       originFailuresInARow: fastify.sliceProxy?.counters.originFailuresInARow ?? 0,
       hasStore: fastify.l1 !== undefined || fastify.l2 !== undefined,
+      underPressure: (fastify.pressure?.reasons().length ?? 0) > 0,
       storeFailing: fastify.rawDisk?.figures().offline === true || storeErrors.grewLately(),
     })
   }
@@ -76,7 +81,7 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
     }
   } else {
     fastify.addHook('onListen', async () => void (serving = true))
-    serveOn(fastify, options.address, answers, others)
+    serveOn(fastify, options.address, options, answers, others)
   }
 }
 
@@ -106,6 +111,7 @@ function failuresOf(store: SliceStore | undefined): number {
 function serveOn(
   fastify: FastifyInstance,
   text: string,
+  { reusePort, fd }: HealthOptions,
   answers: Record<string, () => Answer>,
   others: ReadonlyMap<string, RequestListener>,
 ): void {
@@ -114,15 +120,18 @@ function serveOn(
   let listener: Listener | undefined
   // In onReady, so that a port in use is an error of listen() and ready().
   fastify.addHook('onReady', async () => {
-    listener = await openListener('health endpoint', address, (request, response) => {
+    listener = await openListener('health endpoint', { ...address, reusePort, fd }, (request, response) => {
       const other = others.get(pathOf(request))
       if (other) other(request, response)
       else respond(answers, request, response)
     })
     fastify.log.info(`Health at http://${formatAddress(listener.address)}/health`)
   })
-  // Fastify runs onClose after its own server has drained: until then /ready says that it is draining.
-  fastify.addHook('onClose', () => listener?.close())
+  // Fastify runs onClose after its own server has drained: until then /ready says that it is draining. On a shared port
+  // probes that came to us would tell it of our successor, which is ready.
+  const leave = async () => listener?.close()
+  if (reusePort) fastify.addHook('preClose', leave)
+  else fastify.addHook('onClose', leave)
 }
 
 function respond(

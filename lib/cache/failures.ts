@@ -29,6 +29,7 @@ export function sendFailure(
     return
   }
   const { status: described, type } = describeFailure(error)
+  exchange.failure = type
   const status = mustRevalidate ? 504 : described
   const text =
     status === 504 ? 'the origin did not answer in time' : 'the origin could not be reached or understood'
@@ -59,6 +60,7 @@ export function sendError(
 export function cut(context: Context, exchange: Exchange, reason: Error): void {
   const { req, socket } = exchange
   exchange.wasCut = true
+  exchange.failure = describeFailure(reason).type
   context.counters.abortedResponses++
   context.problems.add('client', errorText(reason), shownTarget(exchange.target))
   if (req.httpVersionMinor === 0) socket.resetAndDestroy()

@@ -1,6 +1,7 @@
-import type { ResponseHandler, UpstreamRequest } from '../upstream/origin.ts'
+import type { ResponseHandler, UpstreamRequest, UpstreamResponse } from '../upstream/origin.ts'
 import { mayRetry, retryDelay } from '../upstream/retry.ts'
-import type { Context } from './context.ts'
+import type { Context, Exchange } from './context.ts'
+import { identityFields } from './identity.ts'
 import { errorText } from './problems.ts'
 import { withoutQuery } from './shown.ts'
 
@@ -8,15 +9,20 @@ import { withoutQuery } from './shown.ts'
  * Sends a request; an idempotent one without a body again when the connection failed before there was an answer:
  * at most `max_retries` times, after a jittered pause, and within the budget that all requests share.
  *
+ * @param exchange the client's request that made it necessary, which gives it its name
  * @returns stops the request or the pause before the next attempt; no event follows
  */
 export function sendWithRetries(
   context: Context,
-  request: UpstreamRequest,
+  exchange: Exchange,
+  asked: UpstreamRequest,
   handler: ResponseHandler,
   idempotent = true,
 ): () => void {
-  const { counters, origin, budget, maxRetries, problems } = context
+  const { counters, budget, maxRetries, problems } = context
+  const { origin } = exchange
+  const request = { ...asked, fields: [...asked.fields, ...identityFields(exchange, asked.awaited)] }
+  const askedAt = exchange.logged ? performance.now() : 0
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   budget.earn()
@@ -28,6 +34,7 @@ export function sendWithRetries(
       interim: handler.interim,
       response(response, sender) {
         counters.originFailuresInARow = 0
+        if (exchange.logged) note(response)
         if (response.status >= 500) tell(`answered ${response.status}`)
         return handler.response(response, sender)
       },
@@ -42,6 +49,12 @@ export function sendWithRetries(
         }, retryDelay(number))
       },
     })
+  }
+
+  /** Of several requests for one response the first tells. */
+  function note({ status }: UpstreamResponse): void {
+    exchange.originTime ??= performance.now() - askedAt
+    exchange.originStatus ??= status
   }
 
   function tell(text: string): void {

@@ -37,12 +37,14 @@ export async function serveStored(
   if (result === 'STALE') counters.stale++
   if (answerPreconditions(exchange, hit)) {
     counters.l1Hits++
+    exchange.tier = 'l1'
     return 'done'
   }
   const selection = select(exchange, head)
   const source = createSource(context, resource, exchange, head)
   if (selection.ranges.length === 0 || exchange.method === 'HEAD') {
     counters.l1Hits++
+    exchange.tier = 'l1'
     await sendSelection(exchange, hit, selection, source)
     return 'done'
   }
@@ -59,6 +61,7 @@ export async function serveStored(
     const answer =
       whole === 'stored' ? { ...hit, status: inTier(status, tier) } : partial(hit, whole === 'coming')
     if (tier) {
+      exchange.tier = tier
       count(context, answer, tier)
       onOpened()
       await sendBody(context, exchange, answer, selection, source)

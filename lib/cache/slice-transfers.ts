@@ -119,6 +119,7 @@ export function openTransfer(
   }
   sendWithRetries(
     context,
+    exchange,
     { method: 'GET', path: exchange.target.path, fields, body: null, cause: exchange.req, awaited: true },
     { response: accept, failed: (error) => fail(error) },
   )

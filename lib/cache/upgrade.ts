@@ -10,6 +10,8 @@ import type { FieldList } from '../semantics/types.ts'
 import { describeFailure } from '../upstream/failure.ts'
 import type { OriginOptions } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
+import { identityFields } from './identity.ts'
+import type { UpgradeNotes } from './upgrade-log.ts'
 
 const NOTHING: ReadonlySet<string> = new Set()
 
@@ -36,25 +38,30 @@ export function forwardUpgrade(
   req: IncomingMessage,
   socket: Duplex,
   head: Buffer,
+  notes: UpgradeNotes,
 ): void {
   const { counters, origin } = context
   counters.requests++
   counters.bypass++
   const parsed = parseTarget(req.method!, req.url!, fieldValues(req.rawHeaders, 'host')[0], 'http')
   socket.on('error', () => socket.destroy())
-  if (!parsed.ok)
+  if (!parsed.ok) {
+    notes.answered(400, 'http_request_error')
     return void socket.end(`HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n${parsed.reason}\n`)
+  }
   if (loops(req.rawHeaders, context.instance)) {
     const status = proxyStatus('proxy_loop_detected')
+    notes.answered(508, 'proxy_loop_detected')
     return void socket.end(
       `HTTP/1.1 508 Loop Detected\r\nConnection: close\r\nProxy-Status: ${status}\r\n\r\n`,
     )
   }
 
   const fields = context.upstreamFields(
-    { req, socket: req.socket, fields: req.rawHeaders, target: parsed } as unknown as Exchange,
+    { req, socket: req.socket, fields: req.rawHeaders, target: parsed, origin } as unknown as Exchange,
     NOTHING,
   )
+  fields.push(...identityFields({ requestId: notes.requestId, fields: req.rawHeaders }, true))
   // Node before 24.9 cannot be told to treat it as an ordinary request.
   if (mayUpgrade(req)) {
     fields.push('Connection', 'Upgrade', 'Upgrade', fieldValue(req.rawHeaders, 'upgrade') ?? 'websocket')
@@ -82,6 +89,7 @@ export function forwardUpgrade(
 
   upstream.on('upgrade', (response, peer, early) => {
     answered = true
+    notes.answered(101)
     upstream.setTimeout(0)
     socket.write(statusLine(response) + lines(response.rawHeaders), 'latin1')
     if (early.length > 0) socket.write(early)
@@ -90,6 +98,7 @@ export function forwardUpgrade(
   })
   upstream.on('response', (response) => {
     answered = true
+    notes.answered(response.statusCode!)
     // The origin did not agree: its answer is passed on and the connection closed, as its framing may be hop by hop.
     const kept = response.rawHeaders.filter((_, i, all) => !CONNECTION.test(all[i - (i % 2)]))
     socket.write(`${statusLine(response)}${lines([...kept, 'Connection', 'close'])}`, 'latin1')
@@ -102,6 +111,7 @@ export function forwardUpgrade(
     counters.subrequestFailures++
     if (answered) return cut()
     const { status, type } = describeFailure(error)
+    notes.answered(status, type)
     const reason = status === 504 ? 'Gateway Timeout' : 'Bad Gateway'
     if (socket.writable) {
       socket.end(

@@ -9,16 +9,19 @@ export interface HealthFacts {
   hasStore: boolean
   /** Whether a store failed to read or write, or its counts did not agree, within the last minute; or it has given up its device. */
   storeFailing: boolean
+  /** Whether requests are refused because the process is too busy. */
+  underPressure: boolean
 }
 
 /** So many failed upstream requests in a row mean that the origin is down, and not one connection that was reset. */
 export const ORIGIN_DOWN_AFTER = 3
 
 /** Judges the facts. Without an origin and without a store there is no way to serve. */
-export function healthStatus({ originFailuresInARow, hasStore, storeFailing }: HealthFacts): HealthStatus {
+export function healthStatus(facts: HealthFacts): HealthStatus {
+  const { originFailuresInARow, hasStore, storeFailing, underPressure } = facts
   const originDown = originFailuresInARow >= ORIGIN_DOWN_AFTER
   if (originDown && !hasStore) return 'unhealthy'
-  return originDown || storeFailing ? 'degraded' : 'healthy'
+  return originDown || storeFailing || underPressure ? 'degraded' : 'healthy'
 }
 
 /** Tells of a count that only grows (errors) whether it grew lately. */

@@ -1,4 +1,5 @@
 import { endToEnd, fieldValue, fieldValues } from './fields.ts'
+import { IDENTITY } from './request-identity.ts'
 import { SELF } from './response-fields.ts'
 import type { FieldList } from './types.ts'
 
@@ -90,7 +91,7 @@ const NEVER_UNDERSCORED: ReadonlySet<string> = new Set([
 /**
  * The fields of a request to the origin: those of the client that go end to end, then ours (RFC 9110 sections
  * 7.2, 7.6.1 and 7.6.3). Ours are added after `Connection` was obeyed, so that no client can strip them
- * (CVE-2026-33805).
+ * (CVE-2026-33805). What names this one request is added by who sends it: no response is selected by that.
  */
 export function upstreamFields(request: FieldList, upstream: UpstreamRequest): FieldList {
   const fields: FieldList = ['Host', upstream.hostHeader]
@@ -98,7 +99,7 @@ export function upstreamFields(request: FieldList, upstream: UpstreamRequest): F
   for (let i = 0; i < received.length; i += 2) {
     // Many origins read `_` in a name as `-` (CGI), so that both spellings are one field to them.
     const name = received[i].toLowerCase().replaceAll('_', '-')
-    if (OURS.has(name) || upstream.drop.has(name)) continue
+    if (OURS.has(name) || IDENTITY.has(name) || upstream.drop.has(name)) continue
     if (!upstream.trusted && isTrustedOnly(name)) continue
     if (NEVER_UNDERSCORED.has(name) && received[i].includes('_')) continue
     fields.push(received[i], received[i + 1])

@@ -1,5 +1,6 @@
 import { fieldValue, isFieldName, listMembers, trimWhitespace } from './fields.ts'
 import { remembered } from './remembered.ts'
+import { IDENTITY } from './request-identity.ts'
 import type { FieldList, Head } from './types.ts'
 
 const NO_NAMES: readonly string[] = []
@@ -18,8 +19,8 @@ export type Selection = Pick<Head, 'vary' | 'varyValues' | 'language'>
 /**
  * What a response varies on: the nominated names in lower case, sorted, each once; or `*` when no other
  * request can be known to match (RFC 9110 section 12.5.5). A member that is no field name counts as `*`: its
- * author meant something that we do not understand. So does X-Forwarded-For, which we write anew for each
- * client.
+ * author meant something that we do not understand. So do X-Forwarded-For, which we write anew for each
+ * client, and what names one request: no other matches.
  */
 export function varyNames(fields: FieldList): readonly string[] | '*' {
   const value = fieldValue(fields, 'vary')
@@ -31,7 +32,7 @@ const readNames = remembered((value: string): readonly string[] | '*' => {
   const names = new Set<string>()
   for (const member of listMembers(value)) {
     const name = member.toLowerCase()
-    if (name === '*' || name === 'x-forwarded-for' || !isFieldName(name)) return '*'
+    if (name === '*' || name === 'x-forwarded-for' || IDENTITY.has(name) || !isFieldName(name)) return '*'
     names.add(name)
   }
   return [...names].sort()

@@ -1,7 +1,12 @@
 import t from 'tap'
 import { type HealthFacts, healthStatus, ORIGIN_DOWN_AFTER, watchGrowth } from '../../lib/health/status.ts'
 
-const well: HealthFacts = { originFailuresInARow: 0, hasStore: true, storeFailing: false }
+const well: HealthFacts = {
+  originFailuresInARow: 0,
+  hasStore: true,
+  storeFailing: false,
+  underPressure: false,
+}
 
 t.test('healthy while the origin answers and the stores work', async (t) => {
   t.equal(healthStatus(well), 'healthy')
@@ -16,6 +21,7 @@ t.test('healthy while the origin answers and the stores work', async (t) => {
 t.test('degraded when the origin is down but a store can answer, or when a store fails', async (t) => {
   t.equal(healthStatus({ ...well, originFailuresInARow: ORIGIN_DOWN_AFTER }), 'degraded')
   t.equal(healthStatus({ ...well, storeFailing: true }), 'degraded')
+  t.equal(healthStatus({ ...well, underPressure: true }), 'degraded')
 })
 
 t.test('unhealthy when the origin is down and there is no store', async (t) => {
