@@ -38,6 +38,7 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
     enabled: options.enableCache ?? true,
     sliceSize: options.sliceSize ?? DEFAULT_SLICE,
     key: cacheKeyOptions(options.cacheKey),
+    log: fastify.log,
     // Asked when they are needed: the plugins may be registered later, or not at all.
     overloaded: () => fastify.pressure?.refusal() ?? null,
     stallOf: (socket) => fastify.clientLimits?.stallOf(socket) ?? null,

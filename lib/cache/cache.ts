@@ -8,6 +8,7 @@ import { cacheKey, normalisedPath } from '../semantics/key.ts'
 import { loops, upstreamFields } from '../semantics/request-fields.ts'
 import { proxyStatus } from '../semantics/response-fields.ts'
 import { createFillMemory } from '../slices/fill-memory.ts'
+import type { StoreLog } from '../stores/log.ts'
 import type { MemoryStore } from '../stores/memory.ts'
 import type { SliceStore } from '../stores/store.ts'
 import { createTieredStore } from '../stores/tiered.ts'
@@ -22,6 +23,7 @@ import { sendError } from './failures.ts'
 import { serveFromMemory } from './fast-path.ts'
 import type { Finished } from './finished.ts'
 import { createHotObjects } from './hot-objects.ts'
+import { createOriginWatch } from './origin-watch.ts'
 import { isInMemory, type Refusal, refuse, refuseUpgrade } from './overload.ts'
 import { hasBody, pass } from './pass.ts'
 import { createProblems } from './problems.ts'
@@ -75,6 +77,7 @@ export interface CacheOptions extends ExchangeOptions {
   setCookie: SetCookiePolicy
   /** Asked for each request that memory does not answer at once; null = there is room for it. */
   overloaded?: () => Refusal | null
+  log?: StoreLog
 }
 
 /** What may be replaced while requests are served. */
@@ -147,6 +150,7 @@ export function createCache(given: CacheOptions): ProxyCache {
     bans,
     invalidateGroups,
     problems: createProblems(),
+    originWatch: createOriginWatch(counters, options.log),
     fills: new Set(),
     stores: caching,
     uncacheable: new LRUCache({

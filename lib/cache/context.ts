@@ -11,6 +11,7 @@ import type { Origin } from '../upstream/origin.ts'
 import type { RetryBudget } from '../upstream/retry.ts'
 import type { Bans } from './bans/bans.ts'
 import type { Counters } from './counters.ts'
+import type { OriginWatch } from './origin-watch.ts'
 import type { Problems } from './problems.ts'
 import type { Resources } from './resource.ts'
 import type { RunningFill } from './view.ts'
@@ -34,6 +35,7 @@ export interface Context extends Settings {
   readonly memory: FillMemory
   readonly bans: Bans
   readonly problems: Problems
+  readonly originWatch: OriginWatch
   /** All transfers under way whose bodies become fills, oldest first. */
   readonly fills: Set<RunningFill>
   /** Whether anything is stored at all. */

@@ -33,14 +33,14 @@ export function sendWithRetries(
     return origin.send(request, {
       interim: handler.interim,
       response(response, sender) {
-        counters.originFailuresInARow = 0
+        context.originWatch.answered(origin)
         if (exchange.logged) note(response)
         if (response.status >= 500) tell(`answered ${response.status}`)
         return handler.response(response, sender)
       },
       failed(error) {
         counters.subrequestFailures++
-        counters.originFailuresInARow++
+        context.originWatch.failed(origin, error)
         tell(errorText(error))
         if (!mayRetry(error, number, maxRetries, idempotent) || !budget.spend()) return handler.failed(error)
         counters.subrequestRetries++

@@ -1,3 +1,5 @@
+import { ORIGIN_DOWN_AFTER } from '../cache/origin-watch.ts'
+
 /** What `/health` says: `degraded` still serves, `unhealthy` cannot serve anybody. */
 export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy'
 
@@ -12,9 +14,6 @@ export interface HealthFacts {
   /** Whether requests are refused because the process is too busy. */
   underPressure: boolean
 }
-
-/** So many failed upstream requests in a row mean that the origin is down, and not one connection that was reset. */
-export const ORIGIN_DOWN_AFTER = 3
 
 /** Judges the facts. Without an origin and without a store there is no way to serve. */
 export function healthStatus(facts: HealthFacts): HealthStatus {

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { type HealthFacts, healthStatus, ORIGIN_DOWN_AFTER, watchGrowth } from '../../lib/health/status.ts'
+import { ORIGIN_DOWN_AFTER } from '../../lib/cache/origin-watch.ts'
+import { type HealthFacts, healthStatus, watchGrowth } from '../../lib/health/status.ts'
 
 const well: HealthFacts = {
   originFailuresInARow: 0,
