@@ -1,12 +1,16 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import closeWithGrace from 'close-with-grace'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify from 'fastify'
 import app, { options as serverOptions } from './app.ts'
 import { listenOptions } from './config/options.ts'
 import { ConfigFileError, readConfig } from './config/read.ts'
 import type { Config } from './config/schema.ts'
+import { explainListenError } from './lib/net/place.ts'
+import { takeListenFds } from './life/listen-fds.ts'
+import { createNotifier } from './life/notify.ts'
+import { warnOfLostConnections } from './life/reuse-port.ts'
+import { onSignals } from './life/signals.ts'
 
 // libuv reads it when its pool is first used, and loading modules does not use it. Its default of 4 threads is for
 // files, DNS and zlib together: four slow reads of a disk would hold up every name that is looked up.
@@ -22,6 +26,8 @@ const HELP = `slicestream: a streaming, slicing, caching HTTP reverse proxy
   --version         print the version
   --help            print this
 
+SIGHUP reads CONFIG again: keys that are live take effect at once, the log names those that need a restart. A file with
+anything wrong in it changes nothing.
 SIGTERM and SIGINT let requests in flight finish, for shutdown_timeout_ms at most. A second signal ends at once.
 Keys of the file: docs/configuration.md`
 
@@ -42,9 +48,12 @@ async function main(): Promise<void> {
   }
   const path = flags['check-config'] ?? file
   if (path === undefined) throw new Error('no CONFIG given; --help tells more')
-  const config = readConfig(path, process.env, overrides)
-  if (flags['check-config'] !== undefined) return console.log('ok')
-  await serve(config)
+  const read = () => readConfig(path, process.env, overrides)
+  if (flags['check-config'] !== undefined) {
+    read()
+    return console.log('ok')
+  }
+  await serve(read)
 }
 
 function readCommandLine() {
@@ -67,49 +76,26 @@ function readCommandLine() {
   }
 }
 
-async function serve(config: Config): Promise<void> {
+async function serve(read: () => Config): Promise<void> {
+  const config = read()
+  const sockets = takeListenFds(process.env, process.pid)
   const fastify = Fastify({ ...serverOptions, logger: { level: config.log_level } })
-  endOnSignals(fastify, config)
+  const notify = createNotifier(process.env, process.pid, fastify.log)
+  const { promise: serving, resolve, reject } = Promise.withResolvers<string>()
+  serving.catch(() => {}) // told by the throw below
+  onSignals({ fastify, config, read, notify, serving })
+  const place = listenOptions(config, sockets)
   try {
-    await fastify.register(app, config)
-    await fastify.listen(listenOptions(config))
+    await fastify.register(app, { ...config, sockets })
+    const status = `serving on ${await fastify.listen(place)}`
+    resolve(status)
+    notify.ready(status)
+    if (config.listen_reuse_port) warnOfLostConnections(fastify.log)
   } catch (error) {
+    reject(error)
     fastify.log.debug(error)
-    throw error
+    throw explainListenError(error as Error, place)
   }
-}
-
-function endOnSignals(fastify: FastifyInstance, config: Config): void {
-  // Node's default for SIGHUP is to end, and `systemctl reload` sends it.
-  process.on('SIGHUP', () => fastify.log.warn('SIGHUP: reloading is not available yet, nothing changes'))
-
-  closeWithGrace(
-    {
-      delay: config.shutdown_timeout_ms,
-      logger: fastify.log,
-      // A handler in JavaScript for the signals of a broken process would hide it: those keep Node's default.
-      skip: [
-        'SIGHUP',
-        'SIGQUIT',
-        'SIGILL',
-        'SIGTRAP',
-        'SIGABRT',
-        'SIGBUS',
-        'SIGFPE',
-        'SIGSEGV',
-        'SIGUSR2',
-        'beforeExit',
-      ],
-      onSecondSignal: (signal) => fastify.log.warn(`second ${signal}: ending at once`),
-    },
-    async ({ signal, err }) => {
-      if (err) return fastify.log.fatal(err, 'unexpected error') // close-with-grace exits with 1
-      fastify.log.info(`${signal}: draining`)
-      fastify.health?.drain()
-      await fastify.close()
-      fastify.log.info('drained')
-    },
-  )
 }
 
 /** The version in package.json: beside this file, or one level up when it runs from dist/. */

@@ -80,6 +80,25 @@ export const rules: readonly Rule[] = [
   clash('metrics_endpoint', 'health_endpoint'),
 ]
 
+/**
+ * What is wrong with a configuration where sockets were handed to the process, as the words of a message; null = nothing.
+ * `listen_address` then says nothing of who can connect.
+ */
+export function brokenBySockets(
+  { purge, health_endpoint, metrics_endpoint }: Config,
+  sockets: { proxy?: number; health?: number; metrics?: number },
+): string | null {
+  if (sockets.proxy !== undefined && purge.enabled && purge.auth_token === null) {
+    return "purge.enabled: true needs purge.auth_token or PURGE_TOKEN in the environment, because the proxy's socket was handed over (LISTEN_FDS)"
+  }
+  for (const [name, endpoint] of Object.entries({ health: health_endpoint, metrics: metrics_endpoint })) {
+    if (sockets[name as 'health' | 'metrics'] !== undefined && !endpoint.enabled) {
+      return `${name}_endpoint.enabled: false, but a socket for it was handed over (LISTEN_FDS)`
+    }
+  }
+  return null
+}
+
 /** Only the store knows what has to fit on a device. */
 function whyNoDevice(sizes: Parameters<typeof geometryOf>[0]): string | null {
   try {

@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyPluginAsync } from 'fastify'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import './decorators.ts'
 
 export interface GracefulCloseOptions {
   /** Milliseconds that requests in flight get to finish; then every connection is cut. */
@@ -10,6 +12,15 @@ export interface GracefulCloseOptions {
 
 /** How often connections that became idle while closing are closed, in milliseconds. */
 const IDLE_INTERVAL = 50
+/**
+ * For so long, in milliseconds, an idle connection may still bring a request, whose response then says that it is the last
+ * one: clients that use theirs often lose none to a connection that is closed just as they send.
+ */
+const LAST_REQUESTS = 1000
+/** For so long, in milliseconds, connections are accepted that are there already when closing begins. */
+const LAST_CONNECTIONS = 500
+/** A turn of the event loop that took no longer had nothing to do, in milliseconds. */
+const IDLE_TURN = 0.2
 
 /**
  * Makes `fastify.close()` end soon and without cutting a response that could still finish.
@@ -17,29 +28,70 @@ const IDLE_INTERVAL = 50
  * By itself it waits up to keepAliveTimeout (72 s) for a connection that had a request in flight when closing began:
  * node:http closes the connections that are idle at that moment, and never looks again (fastify#7044).
  */
-const gracefulClose: FastifyPluginAsync<GracefulCloseOptions> = async (fastify, { timeout }) => {
+const gracefulClose: FastifyPluginAsync<GracefulCloseOptions> = async (fastify, options) => {
+  const { server } = fastify
+  let { timeout } = options
+  let accepted = 0
   const sockets = new Set<Socket>()
-  fastify.server.on('connection', (socket) => {
+  server.on('connection', (socket) => {
+    accepted++
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
+  fastify.decorate('gracefulClose', { configure: (changes) => ({ timeout = timeout } = changes) })
 
   let idle: NodeJS.Timeout
   let deadline: NodeJS.Timeout
+  let lastRequests: NodeJS.Timeout
   fastify.addHook('preClose', async () => {
-    for (const socket of sockets) lastOnConnection(socket)
-    idle = setInterval(() => fastify.server.closeIdleConnections(), IDLE_INTERVAL)
     deadline = setTimeout(() => {
       fastify.log.warn(`cutting ${sockets.size} connections that did not finish within ${timeout} ms`)
       // Not closeAllConnections(): it does not know of upgraded ones.
       for (const socket of sockets) socket.destroy()
     }, timeout)
+    const closeIdleConnections = keepIdleConnections(fastify)
+    lastRequests = setTimeout(
+      () => {
+        // Nor does closeIdleConnections() know of those that have never sent a byte.
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+        closeIdleConnections()
+        idle = setInterval(closeIdleConnections, IDLE_INTERVAL)
+      },
+      Math.min(LAST_REQUESTS, timeout / 4),
+    )
+    if (server.listening) await allAccepted(() => accepted)
+    for (const socket of sockets) lastOnConnection(socket)
+    // Without another turn in between, Fastify closes the listening socket now.
   })
   // Runs once the server has no connection left.
   fastify.addHook('onClose', async () => {
     clearInterval(idle)
     clearTimeout(deadline)
+    clearTimeout(lastRequests)
   })
+}
+
+/** node:http would close them as soon as it stops listening. @returns closes them */
+function keepIdleConnections({ server }: FastifyInstance): () => void {
+  const close = server.closeIdleConnections
+  server.closeIdleConnections = () => {}
+  return () => close.call(server)
+}
+
+/**
+ * Resolves when the kernel has no connection left that waits to be accepted: closing resets those, and libuv takes one in
+ * each turn of the loop. What comes between this and the closing is lost all the same, unless `net.ipv4.tcp_migrate_req`
+ * lets Linux give it to another process on the same port (SO_REUSEPORT).
+ */
+async function allAccepted(count: () => number): Promise<void> {
+  const end = performance.now() + LAST_CONNECTIONS
+  for (let now = performance.now(); now < end; ) {
+    const before = count()
+    await nextTurn()
+    const took = performance.now() - now
+    now += took
+    if (count() === before && took < IDLE_TURN) return
+  }
 }
 
 /**

@@ -5,13 +5,17 @@ import { metricFamilies, type Sources } from '../lib/metrics/families.ts'
 import type { Family } from '../lib/metrics/family.ts'
 import { rawDiskFamilies } from '../lib/metrics/raw-disk.ts'
 import { TTFB_NAME, ttfbHistogram } from '../lib/metrics/ttfb-histogram.ts'
-import { parseAddress } from '../lib/net/address.ts'
+import { formatAddress, parseAddress } from '../lib/net/address.ts'
 import { type Listener, openListener } from '../lib/net/listener.ts'
 import './decorators.ts'
 
 export interface MetricsOptions {
   /** `host:port` of a listener of its own. Without it, `GET /metrics` is a route of the service itself. */
   address?: string
+  /** Another process may listen there at the same time, and takes over when this one drains. Default false. */
+  reusePort?: boolean
+  /** A listening socket that was handed to this process, instead of the one that `address` would open. */
+  fd?: number
 }
 
 type Client = IFastifyMetrics['client']
@@ -28,6 +32,12 @@ const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => 
   const sources: Sources = {
     get counters() {
       return (fastify.sliceProxy ?? fastify.routeCache)?.counters
+    },
+    get clients() {
+      return fastify.clientLimits?.counts
+    },
+    get pressure() {
+      return fastify.pressure?.reasons()
     },
     get l1() {
       return fastify.l1
@@ -51,7 +61,7 @@ const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => 
       reply.type(registry.contentType).send(await registry.metrics()),
     )
   } else {
-    serveOn(fastify, options.address, registry)
+    serveOn(fastify, options.address, options, registry)
   }
 }
 
@@ -117,26 +127,38 @@ function registerTtfb(registry: Registry, sources: Sources): void {
   registry.registerMetric(metric as unknown as Parameters<Registry['registerMetric']>[0])
 }
 
-function serveOn(fastify: FastifyInstance, text: string, registry: Registry): void {
+function serveOn(
+  fastify: FastifyInstance,
+  text: string,
+  { reusePort, fd }: MetricsOptions,
+  registry: Registry,
+): void {
   const address = parseAddress(text)
   if (address === null) throw new Error(`metrics: ${text} is not host:port`)
   let listener: Listener | undefined
   // In onReady, so that a port in use is an error of listen() and ready().
   fastify.addHook('onReady', async () => {
-    listener = await openListener('metrics endpoint', address, async (request, response) => {
-      if (request.url?.split('?')[0] !== '/metrics') return response.writeHead(404).end('not found\n')
-      try {
-        const text = await registry.metrics()
-        response.writeHead(200, { 'content-type': registry.contentType }).end(text)
-      } catch (error) {
-        fastify.log.error(error, 'metrics could not be collected')
-        response.writeHead(500).end()
-      }
-    })
-    fastify.log.info(`Metrics at http://${text}/metrics`)
+    listener = await openListener(
+      'metrics endpoint',
+      { ...address, reusePort, fd },
+      async (request, response) => {
+        if (request.url?.split('?')[0] !== '/metrics') return response.writeHead(404).end('not found\n')
+        try {
+          const text = await registry.metrics()
+          response.writeHead(200, { 'content-type': registry.contentType }).end(text)
+        } catch (error) {
+          fastify.log.error(error, 'metrics could not be collected')
+          response.writeHead(500).end()
+        }
+      },
+    )
+    fastify.log.info(`Metrics at http://${formatAddress(listener.address)}/metrics`)
   })
-  // Fastify runs onClose after its own server has drained: the last scrape sees the end.
-  fastify.addHook('onClose', () => listener?.close())
+  // Fastify runs onClose after its own server has drained: the last scrape sees the end. On a shared port it would take
+  // our counters for a jump in those of our successor.
+  const leave = async () => listener?.close()
+  if (reusePort) fastify.addHook('preClose', leave)
+  else fastify.addHook('onClose', leave)
 }
 
 export default fp(metrics, { fastify: '5.x', name: 'slicestream-metrics' })

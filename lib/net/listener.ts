@@ -1,6 +1,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Address, formatAddress } from './address.ts'
+import type { Address } from './address.ts'
+import { describePlace, explainListenError, type Place } from './place.ts'
 
 /** A small HTTP server beside the main one, for health or metrics. */
 export interface Listener {
@@ -11,13 +12,9 @@ export interface Listener {
 
 /**
  * Opens a listener.
- * @throws the system's error (EADDRINUSE, EACCES, …), its message beginning with `name` and the address.
+ * @throws the system's error (EADDRINUSE, EACCES, …), its message beginning with `name` and the place.
  */
-export async function openListener(
-  name: string,
-  address: Address,
-  answer: RequestListener,
-): Promise<Listener> {
+export async function openListener(name: string, place: Place, answer: RequestListener): Promise<Listener> {
   // Probes and scrapers are few and near: what takes longer than this is not one of them.
   const server = createServer(
     { requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 30_000 },
@@ -25,12 +22,13 @@ export async function openListener(
   )
   const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
-  server.listen(address.port, address.host, resolve)
+  server.once('listening', resolve)
+  server.listen({ ...place })
   try {
     await listening
   } catch (cause) {
-    const error = cause as NodeJS.ErrnoException
-    error.message = `${name} ${formatAddress(address)}: ${error.message}`
+    const error = explainListenError(cause as NodeJS.ErrnoException, place)
+    error.message = `${name} ${describePlace(place)}: ${error.message}`
     throw error
   }
   server.off('error', reject)

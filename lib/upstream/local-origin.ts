@@ -94,6 +94,7 @@ export function createLocalOrigin({ answer, hides }: LocalOriginOptions): LocalO
       return transfer
     },
 
+    retire: async () => {},
     close: async () => {},
   }
 }

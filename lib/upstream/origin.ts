@@ -71,6 +71,12 @@ export interface Origin {
   readonly url: URL
   /** Sends one request. The returned transfer can abort it before there is a response. */
   send(request: UpstreamRequest, handler: ResponseHandler): Transfer
+  /**
+   * Another origin takes its place. Resolves when the transfers under way have ended and their connections are closed.
+   * Responses that began with it may still send requests, each on a connection of its own.
+   */
+  retire(): Promise<void>
+  /** Ends all transfers. */
   close(): Promise<void>
 }
 
@@ -85,20 +91,35 @@ export function createOrigin(options: OriginOptions): Origin {
     timeout: options.connectTimeout,
     rejectUnauthorized: options.tlsVerify,
   })
-  const pool = new Pool(url.origin, {
-    connections: options.maxConnections,
-    pipelining: 1,
-    allowH2: false,
-    headersTimeout: options.headersTimeout,
-    bodyTimeout: options.bodyTimeout,
-    connect: resets.connect,
-  })
+  const pools = new Set<Pool>()
+  let pool: Pool | null = createPool()
+
+  function createPool(): Pool {
+    const created = new Pool(url.origin, {
+      connections: options.maxConnections,
+      pipelining: 1,
+      allowH2: false,
+      headersTimeout: options.headersTimeout,
+      bodyTimeout: options.bodyTimeout,
+      connect: resets.connect,
+    })
+    pools.add(created)
+    return created
+  }
+
+  /** Idle connections are closed now, the others with their transfers. */
+  async function finish(pool: Pool): Promise<void> {
+    await pool.close().catch(() => {})
+    pools.delete(pool)
+  }
+
   return {
     url,
     send(request, handler) {
       const exchange = createExchange(handler, resets)
+      const sender = pool ?? createPool()
       try {
-        pool.dispatch(
+        sender.dispatch(
           {
             origin: url.origin,
             path: request.path,
@@ -111,9 +132,16 @@ export function createOrigin(options: OriginOptions): Origin {
       } catch (error) {
         exchange.handler.onResponseError?.(null as never, error as Error)
       }
+      if (sender !== pool) void finish(sender)
       return exchange.transfer
     },
-    close: () => pool.destroy(),
+    async retire() {
+      pool = null
+      await Promise.all([...pools].map(finish))
+    },
+    async close() {
+      await Promise.all([...pools].map((pool) => pool.destroy()))
+    },
   }
 }
 
