@@ -70,6 +70,12 @@ function sourcesOf(fastify: FastifyInstance): StatusSources {
     get health() {
       return fastify.health
     },
+    get pressure() {
+      return fastify.pressure
+    },
+    get clients() {
+      return fastify.clientLimits?.counts
+    },
   }
 }
 

@@ -70,22 +70,24 @@ function shares(history, series) {
   })
 }
 
-function showState({ service, health }) {
+function showState({ service, health, pressure }) {
   show('version', service.version)
   const word = health?.draining ? 'draining' : (health?.status ?? 'running')
   show('health', word)
   const good = word === 'healthy' || word === 'running'
   element('health').className = `pill ${good ? 'good' : word === 'unhealthy' ? 'bad' : 'fair'}`
+  const reasons = (pressure?.reasons ?? []).map((reason) => reason.replaceAll('_', ' '))
+  const busy = reasons.length > 0 ? `too much ${reasons.join(' and ')}: requests are refused, ` : ''
   const more = health && !['ready', word].includes(health.readiness) ? `${health.readiness}, ` : ''
-  show('state-text', `${more}up ${duration(service.uptimeSeconds)}`)
+  show('state-text', `${busy}${more}up ${duration(service.uptimeSeconds)}`)
 }
 
-function showTiles({ latest, totals, fills, service }) {
+function showTiles({ latest, totals, fills, service, clients }) {
   const counted = (count) => (count ?? 0).toLocaleString('en')
   show('requests-rate', number(latest?.requestsPerSecond))
   show(
     'requests-more',
-    `${counted(totals?.requests)} in ${duration(service.uptimeSeconds)}, ${latest?.requestsInProgress ?? 0} in progress`,
+    `${counted(totals?.requests)} in ${duration(service.uptimeSeconds)}, ${latest?.requestsInProgress ?? 0} in progress${clients ? `, ${counted(clients.connections)} connections` : ''}`,
   )
   const { l1HitPercent: memory = null, l2HitPercent: disk = null } = latest ?? {}
   show('hit-rate', number(memory === null ? null : memory + disk))

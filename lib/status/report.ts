@@ -63,6 +63,18 @@ export function totalsPart(counters: Counters) {
   }
 }
 
+export function pressurePart({ pressure, cache }: StatusSources) {
+  if (pressure === undefined) return null
+  const refused = Object.values(cache?.counters.refused ?? {})
+  return { reasons: [...pressure.reasons()], refused: refused.reduce((sum, count) => sum + count, 0) }
+}
+
+export function clientsPart({ clients }: StatusSources) {
+  if (clients === undefined) return null
+  const { connectionsNow, dropped, headerTimeouts, bodyTimeouts, sendTimeouts } = clients
+  return { connections: connectionsNow, dropped, headerTimeouts, bodyTimeouts, sendTimeouts }
+}
+
 export function storePart(store: SliceStore | undefined) {
   if (store === undefined) return null
   const { entries, bytes, maxBytes, pendingBytes, lookups, hits, evictions, refused, ...rest } = store.stats()

@@ -1,5 +1,6 @@
 import type { Counters } from '../cache/counters.ts'
 import type { CacheView } from '../cache/view.ts'
+import type { ClientCounts } from '../net/client-counts.ts'
 import type { RawDiskFigures } from '../stores/raw-disk/figures.ts'
 import type { RegionMap } from '../stores/raw-disk/region-map.ts'
 import type { SliceStore } from '../stores/store.ts'
@@ -11,4 +12,6 @@ export interface StatusSources {
   readonly l2: SliceStore | undefined
   readonly rawDisk: { figures(): RawDiskFigures; map(maxCells: number): RegionMap } | undefined
   readonly health: { status(): string; readiness(): string; readonly draining: boolean } | undefined
+  readonly pressure: { reasons(): readonly string[] } | undefined
+  readonly clients: ClientCounts | undefined
 }

@@ -2,7 +2,17 @@ import { failureCounts } from './failures.ts'
 import { watchFailures } from './growth.ts'
 import { between, createHistory } from './history.ts'
 import { type Reading, readCounters } from './reading.ts'
-import { fillsPart, historyPart, hotPart, latestPart, rawDiskPart, storePart, totalsPart } from './report.ts'
+import {
+  clientsPart,
+  fillsPart,
+  historyPart,
+  hotPart,
+  latestPart,
+  pressurePart,
+  rawDiskPart,
+  storePart,
+  totalsPart,
+} from './report.ts'
 import type { StatusSources } from './sources.ts'
 
 /** What of the past an answer has: 300 samples of a second, 240 of 15 s, 288 of 5 minutes. */
@@ -86,6 +96,8 @@ function report({ facts, sources, latest, history, now, wallClock }: Parts) {
     health: health
       ? { status: health.status(), readiness: health.readiness(), draining: health.draining }
       : null,
+    pressure: pressurePart(sources),
+    clients: clientsPart(sources),
     latest,
     totals: cache ? totalsPart(cache.counters) : null,
     stores: { l1: storePart(sources.l1), l2: storePart(sources.l2) },
