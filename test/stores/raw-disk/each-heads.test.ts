@@ -120,16 +120,14 @@ t.test('a list that is written anew while it is read is visited as it is then', 
 })
 
 t.test('a list that is dropped while it is read is not visited', async (t) => {
-  const { device, store } = await filled(2)
+  const { device, store } = await filled(1)
   device.fault = ({ kind }) => (kind === 'read' ? 'hold' : undefined)
-  const seen: string[] = []
-  const walk = store.eachHeads((key) => void seen.push(key), never)
+  const walk = store.eachHeads(() => t.fail('a visit'), never)
   while (device.pending() === 0) await new Promise(setImmediate)
   device.fault = undefined
   void store.drop('key 0')
   device.release()
   t.ok(await walk)
-  t.same(seen, ['key 1'])
   await store.close()
 })
 
