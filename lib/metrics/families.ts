@@ -1,10 +1,10 @@
 import type { Counters } from '../cache/counters.ts'
 import type { SliceStore, StoreStats } from '../stores/store.ts'
+import { type ClientSources, clientFamilies } from './clients.ts'
 import { type Family, readers, type Sample } from './family.ts'
 
 /** Where the figures are read from, at the moment of a scrape. What is not registered has none. */
-export interface Sources {
-  counters: Counters | undefined
+export interface Sources extends ClientSources {
   l1: SliceStore | undefined
   l2: SliceStore | undefined
 }
@@ -14,6 +14,7 @@ export function metricFamilies(sources: Sources): Family[] {
   return [
     ...cacheFamilies(sources),
     ...requestFamilies(sources),
+    ...clientFamilies(sources),
     ...originFamilies(sources),
     ...storeFamilies('l1', () => sources.l1?.stats()),
     ...storeFamilies('l2', () => sources.l2?.stats()),
