@@ -102,6 +102,11 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
     if (active.get(resource.key) === resource) active.delete(resource.key)
   }
 
+  function release(resource: Resource): void {
+    resource.users--
+    releaseIfIdle(resource)
+  }
+
   function dropGeneration(resource: Resource, generation: number): void {
     if (inUse(resource, generation)) resource.replaced.add(generation)
     else store.dropGeneration(resource.key, generation)
@@ -176,10 +181,7 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
     peek: (key) => active.get(key),
     acquire,
 
-    release(resource) {
-      resource.users--
-      releaseIfIdle(resource)
-    },
+    release,
 
     heads,
 
@@ -244,7 +246,7 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
         const after = settled(resource)
         return before.filter((head) => !after.includes(head)).length
       } finally {
-        this.release(resource)
+        release(resource)
       }
     },
 

@@ -50,10 +50,13 @@ export function createSweep({
     if (closing.signal.aborted || timer !== undefined || running !== undefined) return
     timer = setTimeout(() => {
       timer = undefined
-      running = run().finally(() => {
-        running = undefined
-        if (list.size > 0) request()
-      })
+      // A cache failure never stops the proxy: what was not swept is swept the next time.
+      running = run()
+        .catch((error) => log?.warn({ error }, 'sweeping the stores for what was purged failed'))
+        .finally(() => {
+          running = undefined
+          if (list.size > 0) request()
+        })
     }, after).unref()
   }
 

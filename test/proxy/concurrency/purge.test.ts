@@ -11,16 +11,22 @@ const SLICE = 65_536
 const old = bytesOf(37, 6 * SLICE + 5)
 const young = bytesOf(38, 4 * SLICE + 5)
 
+const TAGGED = { 'Surrogate-Key': 's t u' }
+
 /** What makes everything under a URL old, each in its way. */
 const PURGES: Record<string, (proxy: RunningProxy, url: string) => Promise<unknown>> = {
   'purge of the URL': (proxy, url) => proxy.fastify.sliceProxy!.purge(url),
   'purge of all': (proxy) => proxy.fastify.sliceProxy!.purgeAll(),
+  'purge of a prefix': ({ fastify }) => fastify.sliceProxy!.purgePaths('/fi', null),
+  'purge of a glob on one host': ({ fastify, port }) =>
+    fastify.sliceProxy!.purgePaths('/*le', `127.0.0.1:${port}`),
+  'purge of a tag': ({ fastify }) => fastify.sliceProxy!.purgeTags(['t']),
   'an unsafe method': (_proxy, url) => get(url, { method: 'POST' }),
 }
 
 for (const [name, purge] of Object.entries(PURGES)) {
   t.test(`D37 ${name}: nothing older is served again, from no tier and after a restart`, async (t) => {
-    const origin = await fileOrigin(t, { '/file': old })
+    const origin = await fileOrigin(t, { '/file': old }, { fields: TAGGED })
     const proxy = await startProxy(t, { upstream: origin.url, sliceSize: SLICE, l2: 16 * 1024 * 1024 })
     const url = `${proxy.url}/file`
     await get(url)
@@ -47,12 +53,13 @@ for (const [name, purge] of Object.entries(PURGES)) {
         const gate = new Promise<void>((resolve) => (goOn = resolve))
         const slowly: Script = async (request, exchange) => {
           if (request.method === 'POST') return exchange.respond({ body: 'done' })
-          if (origin.requests.length > 1) return exchange.respondFile(young)
+          if (origin.requests.length > 1) return exchange.respondFile(young, { fields: TAGGED })
           if (moment === 'before the head') await exchange.stall(gate)
           const fields = {
             'Content-Length': String(old.length),
             ETag: etagOf(old),
             'Cache-Control': 'max-age=60',
+            ...TAGGED,
           }
           await exchange.head({ fields })
           await exchange.write(old.subarray(0, 3 * SLICE))
