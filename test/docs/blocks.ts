@@ -90,7 +90,10 @@ export function commandLines(script: string): string[] {
   return found
 }
 
-/** The first shown line that the output does not have where it should; any number stands for any other, `…` for anything. */
+/**
+ * The first shown line that the output does not have where it should. Ages, lifetimes and numbers with a point (versions, seconds, sizes)
+ * stand for any other, `…` for anything.
+ */
 export function missingLine(shown: string[], output: string): string | undefined {
   const lines = output.split(/\r?\n/)
   let at = 0
@@ -106,7 +109,7 @@ export function missingLine(shown: string[], output: string): string | undefined
 function shape(line: string): string {
   return line
     .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-    .replace(/\d+/g, '\\d+')
+    .replace(/(?<=^Age: |ttl=)\d+|\d+(\\\.\d+)+/g, '[\\d.]+')
     .replace(/ +/g, ' +')
     .replaceAll('…', '.*')
 }

@@ -1,4 +1,4 @@
-import { execFileSync, type SpawnOptions, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { childEnv } from '../helpers/child.ts'
+import { childEnv, plain } from '../helpers/child.ts'
 import { startOrigin } from '../helpers/origin.ts'
 import { type Scope, tempDir } from '../helpers/scope.ts'
 import { freePorts } from '../helpers/server.ts'
@@ -42,7 +42,10 @@ export interface Outcome {
  */
 export interface Machine {
   readonly root: string
-  /** Runs a script of bash in the working directory; with `background` until its output has the text. */
+  /**
+   * Runs a script of bash in the working directory. With `background` only until its output is what that waits for, and it runs on until the
+   * next one that does so: as if Ctrl-C had been pressed in that terminal.
+   */
   run(script: string, background?: (output: string) => boolean): Promise<Outcome>
   /** As the text is on this machine. */
   localise(text: string): string
@@ -58,7 +61,19 @@ export async function startMachine(t: Scope, { installed = false } = {}): Promis
 
   const home = join(root, 'home/slicestream')
   copyRepository(home, localise)
-  for (const dir of ['bin', 'etc/systemd/system', 'opt', 'var/cache', 'var/lib', 'backup', 'tmp'])
+  for (const dir of [
+    'bin',
+    'etc/systemd/system',
+    'etc/sysusers.d',
+    'etc/tmpfiles.d',
+    'etc/sysctl.d',
+    'etc/security/limits.d',
+    'opt',
+    'var/cache',
+    'var/lib',
+    'backup',
+    'tmp',
+  ])
     mkdirSync(join(root, dir), { recursive: true })
   for (const name of readdirSync(stubs).filter((name) => !name.endsWith('.ts'))) {
     copyFileSync(join(stubs, name), join(root, 'bin', name))
@@ -73,13 +88,19 @@ export async function startMachine(t: Scope, { installed = false } = {}): Promis
     SYSTEMD_PAGER: '',
     SYSTEMD_COLORS: '0',
   })
-  // Loaders of tap are not of this machine; nor is what the shell of the test run has been told.
-  for (const name of ['NODE_OPTIONS', 'NOTIFY_SOCKET', 'PURGE_TOKEN', 'RUST_LOG', 'LOG_LEVEL'])
-    delete env[name]
+  // What the shell of the test run has been told is not for this machine.
+  for (const name of ['NOTIFY_SOCKET', 'PURGE_TOKEN', 'RUST_LOG', 'LOG_LEVEL']) delete env[name]
   env.PATH = `${join(root, 'bin')}${delimiter}${env.PATH}${delimiter}/usr/sbin`
 
-  const run: Machine['run'] = (script, background) =>
-    runScript(t, localise(script), { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] }, background)
+  let terminal: ChildProcess | undefined
+  const run: Machine['run'] = async (script, background) => {
+    const options: SpawnOptions = { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true }
+    if (background) await interrupt(terminal)
+    const child = spawn(...plain('bash', ['-euc', localise(script)]), options)
+    t.teardown(() => endGroup(child))
+    if (background) terminal = child
+    return outcome(child, background)
+  }
   if (installed) {
     const { code, output } = await run(INSTALL)
     if (code !== 0) throw new Error(`the service was not installed:\n${output}`)
@@ -95,33 +116,38 @@ cp examples/file-backend.yaml /etc/slicestream/config.yaml
 sed -i 's/^  auth_token: .*/  auth_token: "secret"/; /^purge:/,/enabled/s/enabled: false/enabled: true/' /etc/slicestream/config.yaml
 systemctl start slicestream`
 
-async function runScript(
-  t: Scope,
-  script: string,
-  options: SpawnOptions,
-  background?: (output: string) => boolean,
-): Promise<Outcome> {
-  // A group of its own, so that all of a script is ended with it.
-  const child = spawn('bash', ['-euc', script], { ...options, detached: true })
+async function outcome(child: ChildProcess, background?: (output: string) => boolean): Promise<Outcome> {
   let output = ''
   for (const stream of [child.stdout!, child.stderr!]) {
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   }
-  const end = () => {
-    try {
-      process.kill(-child.pid!, 'SIGKILL')
-    } catch {} // has ended
-  }
-  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code ?? 128)))
-  t.teardown(end)
   if (background) {
-    await until(() => background(output) || child.exitCode !== null, 30_000)
+    await until(() => background(output) || hasEnded(child), 30_000).catch(() => {})
     return { code: child.exitCode, output }
   }
-  const deadline = setTimeout(end, 120_000)
-  const code = await exited
+  const deadline = setTimeout(endGroup, 120_000, child)
+  // Not 'close': what a script has started in the background may keep its output open.
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve))
   clearTimeout(deadline)
-  return { code, output }
+  return { code: code ?? 128, output }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
+}
+
+/** Each script is a group of processes, so that all of it is ended with it. */
+function endGroup({ pid }: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): void {
+  try {
+    process.kill(-pid!, signal)
+  } catch {} // has ended
+}
+
+async function interrupt(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || hasEnded(child)) return
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  endGroup(child, 'SIGINT')
+  await ended
 }
 
 function localiser(root: string, ports: number[], originPort: number): (text: string) => string {
@@ -152,6 +178,20 @@ function copyRepository(to: string, localise: (text: string) => string): void {
       writeFileSync(join(to, file), localise(readFileSync(from, 'utf8')))
   }
   symlinkSync(join(repository, 'node_modules'), join(to, 'node_modules'))
+  if (which('git') === '') return
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: to })
+  git('init', '--quiet')
+  writeFileSync(join(to, '.git/info/exclude'), 'node_modules\n')
+  git('add', '--all')
+  git(
+    '-c',
+    'user.name=docs',
+    '-c',
+    'user.email=docs@localhost',
+    'commit',
+    '--quiet',
+    '--message=the version to be installed',
+  )
 }
 
 function command(root: string, name: string, line: string): void {

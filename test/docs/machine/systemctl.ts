@@ -32,6 +32,8 @@ const verbs: Record<string, (name: string) => unknown> = {
     else console.log(`   Main PID: ${pid} (node)`)
   },
   cat: (name) => console.log(unit(name)),
+  // Of `show -p MainPID --value`; the property's name is no unit.
+  show: (name) => name === 'MainPID' || console.log(mainPid(name) ?? 0),
   'is-active': (name) => console.log(mainPid(name) === null ? 'inactive' : 'active'),
 }
 

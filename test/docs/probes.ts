@@ -1,0 +1,82 @@
+import type { Test } from 'tap'
+import { get } from '../helpers/client.ts'
+import type { Origin } from '../helpers/origin.ts'
+import type { Run } from '../server/run.ts'
+
+/** A program of docs/embedding.md that runs, and the origin behind it. */
+export interface Running {
+  url: string
+  origin: Origin
+  run: Run
+}
+
+type Probe = (t: Test, running: Running) => Promise<void>
+
+const cacheOf = async (url: string, headers: Record<string, string> = {}) =>
+  (await get(url, { headers })).header('x-cache')
+const jsonOf = async (url: string) => JSON.parse(String((await get(url)).body))
+
+async function missThenHit(t: Test, url: string): Promise<void> {
+  t.equal(await cacheOf(`${url}/page`), 'MISS')
+  t.equal(await cacheOf(`${url}/page`), 'HIT')
+}
+
+async function endsOn(t: Test, { run }: Running, signal: NodeJS.Signals): Promise<void> {
+  run.process.kill(signal)
+  t.equal(await run.exited, 0, `ends on ${signal}`)
+}
+
+/** What the page says of each program, asked over a socket. */
+export const probes: Record<string, Probe> = {
+  async 'streaming-proxy'(t, { url, origin }) {
+    t.same(await jsonOf(`${url}/own`), { own: true })
+    for (const _ of [1, 2]) t.match(await get(`${url}/page`), { status: 200, complete: true })
+    t.equal(origin.requests.length, 2, 'nothing is stored')
+  },
+  async 'streaming-proxy-handle'(t, { url }) {
+    t.equal((await get(`${url}/films/one`)).status, 403)
+    const headers = { 'X-Member': 'yes' }
+    t.equal(await cacheOf(`${url}/films/one`, headers), 'MISS')
+    t.equal(await cacheOf(`${url}/films/one`, headers), 'HIT')
+    t.equal((await get(`${url}/films/one`)).status, 403, 'what is stored is guarded too')
+    await missThenHit(t, url)
+  },
+  async 'l1-cache'(t, { url }) {
+    await missThenHit(t, url)
+    t.match(await jsonOf(`${url}/memory`), { entries: 2, maxBytes: 64 * 1024 * 1024 })
+  },
+  async 'l2-file'(t, { url }) {
+    await missThenHit(t, url)
+    t.match((await get(`${url}/page`)).header('cache-status'), /detail=l2/)
+  },
+  async 'l2-rawdisk'(t, { url }) {
+    await missThenHit(t, url)
+    t.ok((await jsonOf(`${url}/disk`)).regions > 0)
+  },
+  async 'route-cache'(t, { url }) {
+    const first = await jsonOf(`${url}/time`)
+    t.same(await jsonOf(`${url}/time`), first)
+    t.equal(await cacheOf(`${url}/time`), 'HIT')
+  },
+  async health(t, running) {
+    const { url } = running
+    t.same(await jsonOf(`${url}/health`), { status: 'healthy' })
+    t.same(await jsonOf(`${url}/ready`), { status: 'ready' })
+    t.same(await jsonOf(`${url}/live`), { status: 'live' })
+    await missThenHit(t, url)
+    await endsOn(t, running, 'SIGTERM')
+  },
+  async metrics(t, { url }) {
+    await missThenHit(t, url)
+    t.match(String((await get(`${url}/metrics`)).body), /^cache_l1_hits_total 1$/m)
+  },
+  async 'graceful-close'(t, running) {
+    // Its connection stays open, idle: it must not hold up the end.
+    t.equal((await get(`${running.url}/page`)).status, 200)
+    await endsOn(t, running, 'SIGTERM')
+  },
+  async suite(t, { url }) {
+    t.same(await jsonOf(`${url}/own`), { own: true })
+    await missThenHit(t, url)
+  },
+}
