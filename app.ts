@@ -24,8 +24,8 @@ import status from './plugins/status.ts'
 import streamingProxy from './plugins/streaming-proxy.ts'
 
 /**
- * A validated configuration, and listening sockets that this process was started with; or the path of a configuration file as `config`, which `fastify start app.ts -- --config=FILE`
- * gives, or else as SLICESTREAM_CONFIG in the environment.
+ * A validated configuration, and listening sockets that this process was started with; or the path of a configuration file
+ * as `config`, which `fastify start app.ts -- --config=FILE` gives, or else as SLICESTREAM_CONFIG in the environment.
  */
 export type AppOptions = (Config & { sockets?: Sockets }) | { config?: string }
 
@@ -64,19 +64,25 @@ const app: FastifyPluginAsync<AppOptions> = async (fastify, given) => {
     const plan = planReload(running, wanted)
     const broken = brokenBySockets(plan.config, sockets)
     const refusals = broken === null ? plan.refusals : [...plan.refusals, broken]
+    const reload: Reload = { ...plan, refusals }
     if (refusals.length === 0) {
       running = plan.config
       configure(fastify, running)
     }
-    tell(fastify, { ...plan, refusals })
-    return { ...plan, refusals }
+    // A level that is quieter than before shall not hide that it is.
+    const isTold = TELLING.has(fastify.log.level)
+    if (isTold) tell(fastify, reload)
+    fastify.log.level = running.log_level
+    if (!isTold) tell(fastify, reload)
+    return reload
   })
 }
+
+const TELLING: ReadonlySet<string> = new Set(['trace', 'debug', 'info'])
 
 /** Hands the plugins what `live` keys of the schema have become. */
 function configure(fastify: FastifyInstance, config: Config): void {
   const { streamingProxy, pressure, clientLimits, purge, gracefulClose } = pluginOptions(config)
-  fastify.log.level = config.log_level
   fastify.sliceProxy?.configure(streamingProxy)
   fastify.pressure?.configure(pressure)
   fastify.clientLimits?.configure(clientLimits)

@@ -24,6 +24,8 @@ export interface Server {
   rss(): number
   /** Sends a signal and resolves with the exit code; null when the signal ended it. */
   kill(signal?: NodeJS.Signals): Promise<number | null>
+  /** Writes its file anew with other settings; what they do not name is as it was at the start. A SIGHUP makes it read it. */
+  write(settings: Record<string, unknown>): void
   /** Starts it again with the same configuration and ports. It must have ended. */
   start(): Promise<void>
 }
@@ -48,7 +50,9 @@ export async function startServer(
     ...settings,
   }
   // JSON is YAML.
-  writeFileSync(file, JSON.stringify(complete, null, 2))
+  const write = (more: Record<string, unknown>) =>
+    writeFileSync(file, JSON.stringify({ ...complete, ...more }, null, 2))
+  write({})
 
   let child: ChildProcess
   let exited: Promise<number | null>
@@ -93,6 +97,7 @@ export async function startServer(
       child.kill(signal)
       return exited
     },
+    write,
     start,
   }
 }
