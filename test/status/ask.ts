@@ -1,0 +1,17 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { StatusReport } from '../../lib/status/status.ts'
+
+/** Asks `BASE/status` until it is as wanted. @throws when it is not within 20 s */
+export async function untilStatus(
+  base: string,
+  isSo: (report: StatusReport) => boolean,
+): Promise<StatusReport> {
+  const deadline = Date.now() + 20_000
+  for (;;) {
+    const report = (await (await fetch(`${base}/status`)).json()) as StatusReport
+    if (isSo(report)) return report
+    if (Date.now() > deadline)
+      throw new Error(`not within 20 s: ${isSo} of ${JSON.stringify(report, null, 1)}`)
+    await wait(20)
+  }
+}
