@@ -33,6 +33,9 @@ const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => 
     get counters() {
       return (fastify.sliceProxy ?? fastify.routeCache)?.counters
     },
+    get bans() {
+      return fastify.bans?.counts
+    },
     get clients() {
       return fastify.clientLimits?.counts
     },

@@ -1,10 +1,11 @@
 import type { Counters } from '../cache/counters.ts'
 import type { SliceStore, StoreStats } from '../stores/store.ts'
 import { type ClientSources, clientFamilies } from './clients.ts'
-import { type Family, readers, type Sample } from './family.ts'
+import { type Family, readers } from './family.ts'
+import { type PurgeSources, purgeFamilies } from './purges.ts'
 
 /** Where the figures are read from, at the moment of a scrape. What is not registered has none. */
-export interface Sources extends ClientSources {
+export interface Sources extends ClientSources, PurgeSources {
   l1: SliceStore | undefined
   l2: SliceStore | undefined
 }
@@ -13,18 +14,13 @@ export interface Sources extends ClientSources {
 export function metricFamilies(sources: Sources): Family[] {
   return [
     ...cacheFamilies(sources),
+    ...purgeFamilies(sources),
     ...requestFamilies(sources),
     ...clientFamilies(sources),
     ...originFamilies(sources),
     ...storeFamilies('l1', () => sources.l1?.stats()),
     ...storeFamilies('l2', () => sources.l2?.stats()),
   ]
-}
-
-function purgeSamples(counters: Counters | undefined): Sample[] {
-  return Object.entries(counters?.purges ?? {}).flatMap(([method, results]) =>
-    Object.entries(results).map(([result, value]) => ({ labels: { method, result }, value })),
-  )
 }
 
 /** Hits in percent of the responses that the cache decided; 0 before any. */
@@ -67,13 +63,6 @@ function cacheFamilies(sources: Sources): Family[] {
       (c) => c.variantsDropped,
     ),
     counter('cache_slices_not_stored_total', 'Slices that no store took', (c) => c.slicesNotStored),
-    {
-      name: 'purge_requests_total',
-      help: 'PURGE requests by what they named and how they ended',
-      type: 'counter',
-      labelNames: ['method', 'result'],
-      read: () => purgeSamples(sources.counters),
-    },
   ]
 }
 

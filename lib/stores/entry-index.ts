@@ -41,6 +41,8 @@ export interface EntryIndex<V> {
   remove(entry: Entry<V>): void
   /** The entry whose use is longest ago. */
   oldest(): Entry<V> | undefined
+  /** Forgets all entries at once, however many. Returns the oldest of them, which leads to the others by `newer`. */
+  clear(): Entry<V> | undefined
   /** All entries of an object, or of one generation of it. */
   entriesOf(object: string, generation?: number): Entry<V>[]
   /**
@@ -51,7 +53,7 @@ export interface EntryIndex<V> {
 }
 
 export function createEntryIndex<V>(): EntryIndex<V> {
-  const objects = new Map<string, Generation<V>[]>()
+  let objects = new Map<string, Generation<V>[]>()
   let newest: Entry<V> | null = null
   let oldest: Entry<V> | null = null
   let count = 0
@@ -153,6 +155,14 @@ export function createEntryIndex<V>(): EntryIndex<V> {
 
     remove,
     oldest: () => oldest ?? undefined,
+
+    clear() {
+      const first = oldest ?? undefined
+      objects = new Map()
+      newest = oldest = null
+      count = bytes = 0
+      return first
+    },
 
     entriesOf(object, generation) {
       const found: Entry<V>[] = []

@@ -33,6 +33,8 @@ export interface WriteQueue<V> {
   put(name: string, value: V, bytes: number): boolean
   /** Cancels what waits and removes what is in place. Resolves when that is done: to true when there was something in place. */
   remove(name: string): Promise<boolean>
+  /** The same for every value that waits or is being written, without waiting for it. */
+  removeAll(): void
   /** The latest wish for a name that is not carried out yet: its value, null for a removal; undefined = none. */
   pending(name: string): V | null | undefined
   /** Bytes waiting or being written. */
@@ -120,6 +122,10 @@ export function createWriteQueue<V>(options: WriteQueueOptions<V>): WriteQueue<V
     remove(name) {
       const before = latest.get(name)
       return done(before !== undefined && before.value === undefined ? before : wish(name, undefined, 0))
+    },
+
+    removeAll() {
+      for (const { name, value } of [...latest.values()]) if (value !== undefined) wish(name, undefined, 0)
     },
 
     pending(name) {

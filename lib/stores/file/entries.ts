@@ -58,6 +58,8 @@ export interface Entries {
 
 /** Unit of allocation of common file systems, in bytes: what a file of one byte takes. */
 const BLOCK = 4096
+/** Files of a cleared index that are removed before others have their turn. */
+const REMOVED_AT_ONCE = 256
 /** In `dropped`: everything. */
 const ALL = '*'
 
@@ -75,10 +77,12 @@ export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: E
   const dropped = new Set<string>()
   /** Bytes of files that were found and are not in the index yet. */
   let foundBytes = 0
+  /** Bytes of files that are on the disk and in the index no more. */
+  let goneBytes = 0
   let closed = false
 
   function bytesOnDisk(): number {
-    return index.bytes() + foundBytes - queue.pendingBytes()
+    return index.bytes() + foundBytes + goneBytes - queue.pendingBytes()
   }
 
   function mayBeOnDisk(object: string, generation: number): boolean {
@@ -211,6 +215,20 @@ export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: E
     failed: () => void stats.readErrors++,
   }
 
+  /** Takes the files of a cleared index off the disk: of a million too without holding up anybody. */
+  async function removeFiles(first: Entry<number> | undefined): Promise<void> {
+    let inGroup = 0
+    for (let entry: Entry<number> | null = first ?? null; entry !== null; entry = entry.newer) {
+      goneBytes -= entry.bytes
+      // What was stored since in the same place has replaced the file, or will.
+      if (index.find(entry.object, entry.generation, entry.index) === undefined) {
+        void queue.remove(entryPath(entry.object, entry.generation, entry.index))
+      }
+      if (++inGroup % REMOVED_AT_ONCE === 0) await queue.flush()
+    }
+    await queue.flush()
+  }
+
   // Recovery
 
   async function recover(): Promise<void> {
@@ -258,13 +276,12 @@ export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: E
 
     async clear() {
       if (!indexIsComplete) dropped.add(ALL)
-      let removed = 0
-      for (let entry = index.oldest(); entry !== undefined; entry = index.oldest()) {
-        void forget(entry)
-        removed++
-      }
+      const removed = index.count()
       stats.removes += removed
-      await queue.flush()
+      goneBytes += index.bytes()
+      const first = index.clear()
+      queue.removeAll()
+      await removeFiles(first)
       return removed
     },
 
