@@ -123,15 +123,6 @@ t.test('a second signal ends at once', async (t) => {
   await answer
 })
 
-t.test('SIGHUP changes nothing, and says so', async (t) => {
-  const { origin } = await slowOrigin(t)
-  const server = await startServer(t, { upstream_address: origin.url })
-  server.process.kill('SIGHUP')
-  while (!server.stdout.includes('SIGHUP')) await wait(5)
-  t.equal((await get(`${server.url}/fast`)).status, 200)
-  t.equal(await server.kill(), 0)
-})
-
 t.test('health follows the origin: degraded with a cache, unhealthy without, healthy again', async (t) => {
   const { origin } = await slowOrigin(t)
   const health = async (server: { health: string }) => {
