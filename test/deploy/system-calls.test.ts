@@ -51,7 +51,7 @@ t.test(
     const strace = startDaemon(t, 'strace', args)
     const ready = `http://127.0.0.1:${health}/ready`
     const started = await untilAnswers(ready, strace).catch((error) => error)
-    if (/ptrace|not permitted/i.test(strace.output)) return t.pass(`skipped: ${strace.output}`)
+    if (/ptrace|not permitted/i.test(strace.output)) return t.pass('it is traced', { skip: strace.output })
     if (started instanceof Error) throw started
     for (const path of ['/file', '/file', '/small', '/small']) {
       t.equal((await get(`http://127.0.0.1:${proxy}${path}`)).status, 200)
