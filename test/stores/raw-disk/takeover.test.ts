@@ -166,8 +166,8 @@ for (const opensRecovered of [false, true]) {
       // From the first moment on at which anything is found.
       let found: unknown
       do {
-        found ??= await store.getHeads('a')
         await new Promise(setImmediate)
+        found ??= await store.getHeads('a')
       } while (store.figures().recovering)
       t.equal(found, undefined)
       await store.recovered
