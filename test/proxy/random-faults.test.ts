@@ -1,10 +1,13 @@
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { createBans } from '../../lib/cache/bans/bans.ts'
 import type { Counters } from '../../lib/cache/counters.ts'
 import { type Answer, type Connection, connect } from '../helpers/client.ts'
 import { startOrigin } from '../helpers/origin.ts'
 import { startProxy } from '../helpers/proxy.ts'
 import { createRandom, type Random } from '../helpers/random.ts'
+import { tempDir } from '../helpers/scope.ts'
 import { type Plan, planRequest } from './random-faults/client.ts'
 import { beginning, faultIn } from './random-faults/oracle.ts'
 import { troubledOrigin } from './random-faults/origin.ts'
@@ -56,7 +59,16 @@ for (const [name, config] of Object.entries(configs)) {
         sliceSize: SLICE,
         headersTimeout: 8000,
         bodyTimeout: 8000,
-        ...{ l1, l2, tier: tier?.register },
+        l1,
+        l2,
+        async tier(fastify) {
+          await tier?.register(fastify)
+          // Sweeps come seldom; here they shall come into everything.
+          const file = join(tempDir(t), 'bans')
+          const bans = createBans({ file, outlivedByStores: true, sweepAfter: 300 })
+          fastify.decorate('bans', bans)
+          fastify.addHook('onClose', () => bans.close())
+        },
       })
       const seen: Record<string, number> = {}
       const deadline = performance.now() + SECONDS * 1000
@@ -66,13 +78,23 @@ for (const [name, config] of Object.entries(configs)) {
         for (; goesOn(); await wait(random.below(250))) {
           const resource = random.pick(resources)
           change(resource)
-          if (random.chance(0.5)) await purge(resource)
+          if (random.chance(0.5)) await purge(random, resource)
           origin.requests.length = 0 // an hour of them would fill the memory
         }
       }
-      async function purge(resource: Resource): Promise<void> {
+      async function purge(random: Random, resource: Resource): Promise<void> {
+        const { sliceProxy } = proxy.fastify
+        const { path } = resource
+        const way = random.pick([
+          () => sliceProxy!.purge(proxy.url + path),
+          () => sliceProxy!.purgeTags([`at${path}`]),
+          () => sliceProxy!.purgePaths(path, null),
+          () => sliceProxy!.purgePaths(`/*${path.slice(1)}`, `127.0.0.1:${proxy.port}`),
+          // Now and then: it takes the others' hits.
+          () => (random.chance(0.1) ? sliceProxy!.purgeAll() : sliceProxy!.purgeTags([`at${path}`])),
+        ])
         const at = performance.now()
-        await proxy.fastify.sliceProxy!.purge(proxy.url + resource.path)
+        await way()
         purged(resource, at)
       }
       async function client(random: Random): Promise<void> {
@@ -97,6 +119,7 @@ for (const [name, config] of Object.entries(configs)) {
       t.comment(`SEED=${SEED} ${JSON.stringify({ ...seen, refused: proxy.counters.identityRefusals })}`)
       for (const kind of ['HIT', 'MISS', 'REVALIDATED', '206']) t.ok(seen[kind] > 0, `some were ${kind}`)
       t.ok(proxy.counters.truncatedBodies > 0, 'some bodies of the origin were cut')
+      t.ok(proxy.fastify.bans!.counts.sweeps > 0, 'what was purged was swept')
       await settled(t, proxy.counters)
       await askInPeace(t, proxy.url, resources)
       await settled(t, proxy.counters)

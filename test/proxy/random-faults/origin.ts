@@ -27,7 +27,7 @@ export function troubledOrigin(random: Random, resources: readonly Resource[], t
       ranges: resource.ranges,
       chunked: resource.chunked,
       cacheControl: cacheControlOf(resource),
-      fields: resource.varies ? { Vary: 'X-Variant' } : {},
+      fields: { 'Cache-Tag': `at${resource.path}`, ...(resource.varies ? { Vary: 'X-Variant' } : {}) },
     })
   }
 }
