@@ -2,38 +2,30 @@ import type { SliceStore } from '../stores/store.ts'
 import type { FailureCount } from './growth.ts'
 import type { StatusSources } from './sources.ts'
 
-/** What is only counted where it happens: too often, or too deep in a store, to be told of each time. */
-export function failureCounts(sources: StatusSources): FailureCount[] {
+/**
+ * What is only counted where it happens: too often, or too deep in a store, to be told of each time. Each store is looked at
+ * once: a raw disk of a hundred thousand regions takes a millisecond or two for it.
+ */
+export function readFailures({ cache, l1, l2, rawDisk }: StatusSources): FailureCount[] {
+  const disk = rawDisk?.figures()
+  const ofRawDisk = [
+    ['raw disk: given up until it answers again', Number(disk?.offline ?? false)],
+    ['raw disk: counts that do not agree with the index', disk?.selfTestFailures ?? 0],
+  ] as const
   return [
-    ...ofStore('memory', () => sources.l1),
-    ...ofStore('disk', () => sources.l2),
-    {
-      kind: 'store',
-      text: 'slices that no store took',
-      read: () => sources.cache?.counters.slicesNotStored ?? 0,
-    },
-    {
-      kind: 'store',
-      text: 'raw disk: given up until it answers again',
-      read: () => Number(sources.rawDisk?.figures().offline ?? false),
-    },
-    {
-      kind: 'store',
-      text: 'raw disk: counts that do not agree with the index',
-      read: () => sources.rawDisk?.figures().selfTestFailures ?? 0,
-    },
-  ]
+    ...ofStore('memory', l1),
+    ...ofStore('disk', l2),
+    ['slices that no store took', cache?.counters.slicesNotStored ?? 0] as const,
+    ...ofRawDisk,
+  ].map(([text, count]) => ({ kind: 'store', text, count }))
 }
 
-function ofStore(name: string, store: () => SliceStore | undefined): FailureCount[] {
-  const count = (text: string, field: 'readErrors' | 'writeErrors' | 'corrupt'): FailureCount => ({
-    kind: 'store',
-    text: `${name}: ${text}`,
-    read: () => store()?.stats()[field] ?? 0,
-  })
+function ofStore(name: string, store: SliceStore | undefined): (readonly [string, number])[] {
+  if (store === undefined) return []
+  const { readErrors, writeErrors, corrupt } = store.stats()
   return [
-    count('failed reads', 'readErrors'),
-    count('failed writes', 'writeErrors'),
-    count('damaged entries', 'corrupt'),
+    [`${name}: failed reads`, readErrors],
+    [`${name}: failed writes`, writeErrors],
+    [`${name}: damaged entries`, corrupt],
   ]
 }

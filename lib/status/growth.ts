@@ -4,18 +4,17 @@ import type { ProblemKind, Problems } from '../cache/problems.ts'
 export interface FailureCount {
   kind: ProblemKind
   text: string
-  read(): number
+  count: number
 }
 
-/** Adds a problem for each count that has grown since the last look. What was counted before the first one is no news. */
-export function watchFailures(problems: Problems, counts: readonly FailureCount[]): () => void {
-  const seen = new Map<FailureCount, number>()
-  return () => {
-    for (const count of counts) {
-      const now = count.read()
-      const before = seen.get(count)
-      seen.set(count, now)
-      if (before !== undefined && now > before) problems.add(count.kind, count.text, '', now - before)
+/** Takes all counts of a moment; each that has grown since the last time is a problem. What was there at first is no news. */
+export function watchFailures(problems: Problems): (counts: readonly FailureCount[]) => void {
+  const seen = new Map<string, number>()
+  return (counts) => {
+    for (const { kind, text, count } of counts) {
+      const before = seen.get(text)
+      seen.set(text, count)
+      if (before !== undefined && count > before) problems.add(kind, text, '', count - before)
     }
   }
 }

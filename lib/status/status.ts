@@ -1,4 +1,4 @@
-import { failureCounts } from './failures.ts'
+import { readFailures } from './failures.ts'
 import { watchFailures } from './growth.ts'
 import { between, createHistory } from './history.ts'
 import { type Reading, readCounters } from './reading.ts'
@@ -45,7 +45,7 @@ export function createStatus(facts: ServiceFacts, sources: StatusSources): Statu
     '24h': createHistory(300_000, 288),
   }
   const readings: Reading[] = []
-  let watch: (() => void) | undefined
+  let watch: ReturnType<typeof watchFailures> | undefined
 
   function sample(now: number): void {
     const { cache } = sources
@@ -55,8 +55,8 @@ export function createStatus(facts: ServiceFacts, sources: StatusSources): Statu
     if (readings.length > LATEST) readings.shift()
     for (const range of RANGES) histories[range].take(reading)
     if (cache === undefined) return
-    watch ??= watchFailures(cache.view.problems, failureCounts(sources))
-    watch()
+    watch ??= watchFailures(cache.view.problems)
+    watch(readFailures(sources))
     cache.view.hot.start()
     if (before) cache.view.hot.tick((now - before.at) / 1000)
   }
