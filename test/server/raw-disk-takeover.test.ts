@@ -72,28 +72,31 @@ t.test('a process serves while the one before drains, and then what that one had
   )
 })
 
-t.test('what is purged meanwhile is not served from what the one before had stored', async (t) => {
-  const { url, files } = await origin(t)
-  const first = await startRawServer(t, url, {}, settings)
-  await askAll(t, first, files)
-  await first.settled()
-  const next = await nextServer(t, url, first)
-  let isPurged = false
-  const purges = Promise.all([next.purge('/3'), next.purge('/7')]).then(() => (isPurged = true))
-  t.same(await askAll(t, next, { '/2': files['/2'] }), { MISS: 1 })
-  t.notOk(isPurged)
-  t.equal(await first.server.kill('SIGTERM'), 0)
-  await purges
-  t.same(await askAll(t, next, { '/3': files['/3'] }), { MISS: 1 })
-  await next.untilFigures(hasDevice)
-  t.same(await askAll(t, next, { '/5': files['/5'] }), { HIT: 1 })
+t.test(
+  'what is purged meanwhile is not served from what the one before had stored, which was killed',
+  async (t) => {
+    const { url, files } = await origin(t)
+    const first = await startRawServer(t, url, {}, settings)
+    await askAll(t, first, files)
+    await first.settled()
+    const next = await nextServer(t, url, first)
+    let isPurged = false
+    const purges = Promise.all([next.purge('/3'), next.purge('/7')]).then(() => (isPurged = true))
+    t.same(await askAll(t, next, { '/2': files['/2'] }), { MISS: 1 })
+    t.notOk(isPurged)
+    await first.server.kill('SIGKILL')
+    await purges
+    t.same(await askAll(t, next, { '/3': files['/3'] }), { MISS: 1 })
+    await next.untilFigures(hasDevice)
+    t.same(await askAll(t, next, { '/5': files['/5'] }), { HIT: 1 })
 
-  await next.server.kill('SIGKILL')
-  await next.server.start()
-  await next.settled()
-  t.same(await askAll(t, next, { '/7': files['/7'] }), { MISS: 1 }, 'after kill -9, too')
-  t.same(await askAll(t, next, { '/6': files['/6'] }), { HIT: 1 })
-})
+    await next.server.kill('SIGKILL')
+    await next.server.start()
+    await next.settled()
+    t.same(await askAll(t, next, { '/7': files['/7'] }), { MISS: 1 }, 'after kill -9, too')
+    t.same(await askAll(t, next, { '/6': files['/6'] }), { HIT: 1 })
+  },
+)
 
 t.test('it ends well while it waits, and leaves the device to its owner', async (t) => {
   const { url, files } = await origin(t)
