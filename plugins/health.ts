@@ -32,12 +32,13 @@ interface Answer {
 const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
   let serving = false
   let draining = false
+  let leave = () => {}
   const storeErrors = watchStoreErrors(fastify)
   /** Paths that other plugins answer on the listener. */
   const others = new Map<string, RequestListener>()
 
   fastify.decorate('health', {
-    drain: () => void (draining = true),
+    drain,
     get draining() {
       return draining
     },
@@ -48,7 +49,13 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
       return options.address !== undefined
     },
   })
-  fastify.addHook('preClose', async () => void (draining = true))
+  fastify.addHook('preClose', async () => drain())
+
+  function drain(): void {
+    draining = true
+    // Probes of a shared port shall hear our successor, which is ready.
+    if (options.reusePort) leave()
+  }
 
   function status(): HealthStatus {
     return healthStatus({
@@ -81,7 +88,7 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
     }
   } else {
     fastify.addHook('onListen', async () => void (serving = true))
-    serveOn(fastify, options.address, options, answers, others)
+    leave = serveOn(fastify, options.address, options, answers, others)
   }
 }
 
@@ -114,7 +121,7 @@ function serveOn(
   { reusePort, fd }: HealthOptions,
   answers: Record<string, () => Answer>,
   others: ReadonlyMap<string, RequestListener>,
-): void {
+): () => void {
   const address = parseAddress(text)
   if (address === null) throw new Error(`health: ${text} is not host:port`)
   let listener: Listener | undefined
@@ -127,11 +134,9 @@ function serveOn(
     })
     fastify.log.info(`Health at http://${formatAddress(listener.address)}/health`)
   })
-  // Fastify runs onClose after its own server has drained: until then /ready says that it is draining. On a shared port
-  // probes that came to us would tell it of our successor, which is ready.
-  const leave = async () => listener?.close()
-  if (reusePort) fastify.addHook('preClose', leave)
-  else fastify.addHook('onClose', leave)
+  // Fastify runs onClose after its own server has drained: until then /ready says that it is draining.
+  fastify.addHook('onClose', () => listener?.close())
+  return () => void listener?.close()
 }
 
 function respond(
