@@ -103,6 +103,38 @@ for (const [name, purge] of Object.entries(PURGES)) {
   )
 }
 
+for (const moment of ['before the head', 'in the body']) {
+  t.test(
+    `D37 a tag purged ${moment} of a transfer: nothing of it is kept, also when nobody asks again`,
+    async (t) => {
+      const gate = Promise.withResolvers<void>()
+      const origin = await startOrigin(t, async (_request, exchange) => {
+        if (moment === 'before the head') await exchange.stall(gate.promise)
+        await exchange.head({
+          fields: { 'Content-Length': String(old.length), ETag: etagOf(old), ...TAGGED },
+        })
+        await exchange.write(old.subarray(0, 3 * SLICE))
+        if (moment === 'in the body') await exchange.stall(gate.promise)
+        await exchange.write(old.subarray(3 * SLICE))
+      })
+      const proxy = await startProxy(t, {
+        upstream: origin.url,
+        sliceSize: SLICE,
+        cacheTtl: 60,
+        l2: 16 * 1024 * 1024,
+      })
+      const reader = get(`${proxy.url}/file`)
+      if (moment === 'in the body') await until(() => proxy.counters.bytesToClients >= 3 * SLICE)
+      else await until(() => origin.requests.length === 1)
+      await proxy.fastify.sliceProxy!.purgeTags(['t'])
+      gate.resolve()
+      t.ok((await reader).body.equals(old))
+      await until(() => proxy.counters.fillsNow === 0)
+      for (const store of [proxy.l1!, proxy.l2!]) t.equal(store.stats().entries, 0, store.name)
+    },
+  )
+}
+
 t.test('D37 a purge between the slices of a response: it ends whole or cut, never mixed', async (t) => {
   const origin = await fileOrigin(t, { '/file': old })
   const proxy = await startProxy(t, { upstream: origin.url, sliceSize: SLICE })
