@@ -78,9 +78,9 @@ export function startDaemon(
   }
 }
 
-/** Waits for an answer with this status. @throws with what the daemon said when there is none within 10 s */
+/** Waits for an answer with this status. @throws with what the daemon said when there is none within a minute */
 export async function untilAnswers(url: string, daemon: Daemon, status = 200): Promise<void> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 60_000
   for (;;) {
     const got = await fetch(url, { redirect: 'manual' }).then(
       (response) => response.body?.cancel().then(() => response.status) ?? response.status,

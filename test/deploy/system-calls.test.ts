@@ -6,7 +6,7 @@ import { get } from '../helpers/client.ts'
 import { fileOrigin } from '../helpers/file-origin.ts'
 import { tempDir } from '../helpers/scope.ts'
 import { freePorts } from '../helpers/server.ts'
-import { missing, root, run, startDaemon, untilAnswers } from './programs.ts'
+import { find, missing, root, run, startDaemon, untilAnswers } from './programs.ts'
 
 const unit = readFileSync(join(root, 'deploy/systemd/slicestream.service'), 'utf8')
 
@@ -30,7 +30,7 @@ async function allowedCalls(): Promise<Set<string>> {
 
 t.test(
   'the unit allows every system call and every family of addresses that the program uses',
-  { skip: missing('strace', 'systemd-analyze') },
+  { skip: missing('strace', 'systemd-analyze'), timeout: 120_000 },
   async (t) => {
     const dir = tempDir(t)
     const origin = await fileOrigin(t, { '/file': bytesOf(1, 3_000_000), '/small': bytesOf(2, 1000) })
@@ -48,7 +48,11 @@ t.test(
     writeFileSync(join(dir, 'config.yaml'), JSON.stringify(config))
     const trace = join(dir, 'trace')
     const args = ['-f', '-qq', '-o', trace, process.execPath, 'server.ts', join(dir, 'config.yaml')]
-    const strace = startDaemon(t, 'strace', args)
+    // So that systemd-notify is run; nobody listens there, which it survives.
+    const strace = startDaemon(t, 'strace', args, { NOTIFY_SOCKET: join(dir, 'notify') })
+    // strace goes on until the program has ended, whatever signal it gets. In the trace the program is the first process.
+    const end = () => process.kill(Number(readFileSync(trace, 'utf8').split(' ')[0]), 'SIGTERM')
+    t.teardown(() => strace.process.exitCode === null && end())
     const ready = `http://127.0.0.1:${health}/ready`
     const started = await untilAnswers(ready, strace).catch((error) => error)
     if (/ptrace|not permitted/i.test(strace.output)) return t.pass('it is traced', { skip: strace.output })
@@ -57,11 +61,11 @@ t.test(
       t.equal((await get(`http://127.0.0.1:${proxy}${path}`)).status, 200)
     }
     await untilAnswers(`http://127.0.0.1:${metrics}/metrics`, strace)
-    // The first process in the trace is the program itself.
-    process.kill(Number(readFileSync(trace, 'utf8').split(' ')[0]), 'SIGTERM')
+    end()
     await new Promise((resolve) => strace.process.once('exit', resolve))
 
     const text = readFileSync(trace, 'utf8')
+    if (find('systemd-notify')) t.match(text, /execve\(".*\/systemd-notify"/)
     const used = new Set([...text.matchAll(/^\d+ +([a-z_0-9]+)\(/gm)].map(([, name]) => name))
     t.ok(used.size > 40, `${used.size} different calls were seen`)
     const allowed = await allowedCalls()

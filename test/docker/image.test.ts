@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { validate } from 'dockerfile-utils'
 import { load } from 'js-yaml'
 import t from 'tap'
@@ -48,11 +48,28 @@ t.test('it follows the rules for images that run unattended', async (t) => {
 t.test('what is left out of the image, and what has to be in it', async (t) => {
   const context = buildContext()
   for (const name of context) t.ok(readdirSync(root).includes(name), `${name} is there`)
+  const rooms = [...reached('server.ts')].map((file) => file.split('/')[0])
+  t.same(
+    [...new Set(rooms)].filter((room) => !context.includes(room)),
+    [],
+    'what server.ts imports',
+  )
   t.same(
     context.filter((name) => /^(test|docs|bench|demo|node_modules|dist|\.git)/.test(name)),
     [],
   )
 })
+
+/** A file of ours and all that it imports, by paths from the root. */
+function reached(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen
+  seen.add(file)
+  const text = readFileSync(join(root, file), 'utf8')
+  for (const [, path] of text.matchAll(/(?:\bfrom|^import) '(\.{1,2}\/[^']+)'/gm)) {
+    reached(posix.join(posix.dirname(file), path), seen)
+  }
+  return seen
+}
 
 const skip = noContainers()
 t.test('the image, made and run by the commands of the Dockerfile', { skip, timeout: 300_000 }, async (t) => {
