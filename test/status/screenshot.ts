@@ -1,6 +1,7 @@
 // npm run docs:screenshot: docs/status-page.png, from a server that is really asked for five minutes, as long as its charts are.
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { openRawDisk } from '../../lib/stores/raw-disk/open.ts'
 import { bytesOf } from '../helpers/bytes.ts'
 import { get } from '../helpers/client.ts'
 import { type Exchange, type OriginRequest, startOrigin } from '../helpers/origin.ts'
@@ -10,6 +11,7 @@ import { startServer } from '../helpers/server.ts'
 import { chromiumPath, openBrowser, openPage } from './browser.ts'
 
 const MIB = 1024 * 1024
+const SLICE = 256 * 1024
 const HOST = 'downloads.example.com'
 const SECONDS = Number(process.env.SCREENSHOT_SECONDS ?? 300)
 const OBJECTS = 3000
@@ -19,7 +21,7 @@ if (chromiumPath === undefined) throw new Error('there is no Chromium in PATH (o
 const scope = createScope()
 const random = createRandom(7)
 const noise = bytesOf(1, 8 * MIB)
-const began = performance.now()
+let began = performance.now()
 let done = false
 const elapsed = () => (performance.now() - began) / 1000
 
@@ -77,12 +79,16 @@ async function work(url: string): Promise<void> {
 
 try {
   const origin = await startOrigin(scope, answer)
+  // Preallocated here: that may take longer than a start is waited for.
+  const disk = { path: join(tempDir(scope), 'raw'), totalSize: 2048 * MIB, blockSize: 4096, sliceSize: SLICE }
+  await (await openRawDisk({ ...disk, directIo: true, format: false })).device.close()
+  began = performance.now()
   const server = await startServer(scope, {
     upstream_address: origin.url,
     l1_cache_size_bytes: 96 * MIB,
     l2_backend: 'raw_disk',
-    raw_disk_cache: { device_path: join(tempDir(scope), 'raw'), total_size: 2048 * MIB },
-    slice_size: 256 * 1024,
+    raw_disk_cache: { device_path: disk.path, total_size: disk.totalSize },
+    slice_size: SLICE,
     purge: { enabled: true },
     log_level: 'warn',
   })
