@@ -87,9 +87,9 @@ const clientLimits: FastifyPluginAsync<ClientLimitsOptions> = async (fastify, op
       else judge(socket, progress)
     }
     if (suspects.length > 0) {
-      const unacknowledged = await readUnacknowledged()
+      const unacknowledged = await readUnacknowledged(suspects.map(([socket]) => socket))
       for (const [socket, progress] of suspects) {
-        acknowledge(progress, unacknowledged.of(socket.localPort, socket.remotePort))
+        acknowledge(progress, unacknowledged(socket))
         judge(socket, progress)
       }
     }

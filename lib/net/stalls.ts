@@ -26,7 +26,7 @@ export interface Progress {
   bodyPause: number
   sendPause: number
   /** What the client had not yet acknowledged; null = not looked at since it last took something. */
-  unacknowledged: string | null
+  unacknowledged: number | null
 }
 
 export type Stall = 'body_timeout' | 'send_timeout'
@@ -58,7 +58,7 @@ export function isSuspect(progress: Progress, { sendTimeout }: StallLimits): boo
 }
 
 /** Takes into account what the system still holds for the client of a suspect connection; null = not known. */
-export function acknowledge(progress: Progress, unacknowledged: string | null): void {
+export function acknowledge(progress: Progress, unacknowledged: number | null): void {
   if (unacknowledged === null) return
   // Of the time before the first look nothing is known.
   if (progress.unacknowledged !== unacknowledged) progress.sendPause = 0

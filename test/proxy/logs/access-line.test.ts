@@ -11,7 +11,8 @@ import { tempDir } from '../../helpers/scope.ts'
 import { until } from '../../helpers/until.ts'
 
 const file = bytesOf(1, 100_000)
-const cacheable: Script = (_request, exchange) => exchange.respondFile(file)
+const cacheable: Script = (request, exchange) =>
+  exchange.respondFile(request.target === '/tiny' ? file.subarray(0, 100) : file)
 
 async function start(t: Test, script: Script, options: Partial<StreamingProxyOptions> = {}) {
   const origin = await startOrigin(t, script)
@@ -80,6 +81,9 @@ t.test('of a hit it tells the tier, and that the origin was not asked', async (t
   await log.fastify.l1!.clear()
   await get(`${url}/a`)
   t.match(await log.line('access', 3), { cache: 'HIT', tier: 'l2' })
+
+  for (let i = 0; i < 2; i++) await get(`${url}/tiny`)
+  t.match(await log.line('access', 5), { cache: 'HIT', tier: 'l1', originMs: null }, 'on the fast path')
 })
 
 t.test('the bytes of a request are those of its head and its body, on one connection too', async (t) => {
