@@ -59,7 +59,7 @@ export function createBans({ file, outlivedByStores, log, sweepAfter = SWEEP_AFT
   const list = createBanList()
   let journal: BanJournal | undefined
   if (file !== null) {
-    const opened = openJournal(file, list.bans)
+    const opened = openJournal(file, list.bans, list.add)
     journal = opened.journal
     for (const ban of opened.bans) list.add(ban)
     // A clock that was set back would make everything new look older than the bans.

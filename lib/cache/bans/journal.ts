@@ -32,9 +32,14 @@ const HEADER = 'slicestream bans 1\n'
  * Reads the file. One that is not there is made with the first ban; a last line that is not whole was never answered.
  *
  * @param bans what to write when the file must be written anew
+ * @param others told of what another process has appended since, one that takes over or is taken over; of ours too
  * @throws Error of one sentence for a file that cannot be read, or is none of ours
  */
-export function openJournal(file: string, bans: () => readonly Ban[]): OpenedJournal {
+export function openJournal(
+  file: string,
+  bans: () => readonly Ban[],
+  others: (ban: Ban) => void = () => {},
+): OpenedJournal {
   const text = readText(file)
   if (!text.startsWith(HEADER) && !HEADER.startsWith(text)) {
     throw new Error(`bans file ${file}: holds something else; choose another path, or remove it`)
@@ -45,7 +50,8 @@ export function openJournal(file: string, bans: () => readonly Ban[]): OpenedJou
   const found = read.filter((ban) => ban !== undefined)
   const damaged = read.length - found.length
   const isWhole = text.startsWith(HEADER) && !torn && damaged === 0
-  return { journal: createJournal(file, bans, isWhole ? read.length : null), bans: found, damaged }
+  const known = isWhole ? { lines: read.length, bytes: Buffer.byteLength(text) } : null
+  return { journal: createJournal(file, bans, others, known), bans: found, damaged }
 }
 
 interface Waiting {
@@ -54,11 +60,18 @@ interface Waiting {
   reject(error: unknown): void
 }
 
-/** @param lines in the file, which may be appended to; null = it must be written anew first */
-function createJournal(file: string, bans: () => readonly Ban[], lines: number | null): BanJournal {
+/** @param known of the file, which may be appended to; null = it must be written anew first */
+function createJournal(
+  file: string,
+  bans: () => readonly Ban[],
+  others: (ban: Ban) => void,
+  known: { lines: number; bytes: number } | null,
+): BanJournal {
   let handle: FileHandle | undefined
-  let mustRewrite = lines === null
-  let length = lines ?? 0
+  let mustRewrite = known === null
+  let length = known?.lines ?? 0
+  /** How far the file was read. */
+  let readTo = known?.bytes ?? 0
   const waiting: Waiting[] = []
   /** What touches the file comes one after the other. */
   let last: Promise<unknown> = Promise.resolve()
@@ -76,7 +89,7 @@ function createJournal(file: string, bans: () => readonly Ban[], lines: number |
       if (mustRewrite || !(await isCurrent())) await writeAnew(bans)
       await handle!.appendFile(batch.map(({ ban }) => encode(ban)).join(''))
       await handle!.datasync()
-      length += batch.length
+      await catchUp()
       for (const { resolve } of batch) resolve()
     } catch (error) {
       // What came of it nobody knows: half a line would hide the next one.
@@ -90,9 +103,13 @@ function createJournal(file: string, bans: () => readonly Ban[], lines: number |
     try {
       const there = await stat(file)
       if (handle !== undefined && (await handle.stat()).ino === there.ino) return true
-      await handle?.close()
+      if (handle !== undefined) {
+        await handle.close()
+        readTo = HEADER.length
+        length = 0
+      }
       handle = undefined
-      handle = await open(file, 'a', 0o600)
+      handle = await open(file, 'a+', 0o600)
       return true
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
@@ -100,7 +117,22 @@ function createJournal(file: string, bans: () => readonly Ban[], lines: number |
     }
   }
 
+  /** Reads what was appended, by whomever: two processes may overlap, and each heeds what the other was told. */
+  async function catchUp(): Promise<void> {
+    const { size } = await handle!.stat()
+    const bytes = Buffer.alloc(Math.max(0, size - readTo))
+    const { bytesRead } = await handle!.read(bytes, 0, bytes.length, readTo)
+    const whole = bytes.subarray(0, bytes.subarray(0, bytesRead).lastIndexOf(10) + 1)
+    readTo += whole.length
+    for (const line of whole.toString().split('\n').slice(0, -1)) {
+      length++
+      const ban = decode(line)
+      if (ban !== undefined) others(ban)
+    }
+  }
+
   async function writeAnew(content: () => readonly Ban[]): Promise<void> {
+    if (!mustRewrite && (await isCurrent())) await catchUp()
     await handle?.close()
     handle = undefined
     await mkdir(dirname(file), { recursive: true })
@@ -115,7 +147,8 @@ function createJournal(file: string, bans: () => readonly Ban[], lines: number |
     }
     await rename(temp, file)
     await syncDirectory(dirname(file))
-    handle = await open(file, 'a', 0o600)
+    handle = await open(file, 'a+', 0o600)
+    readTo = (await handle.stat()).size
     length = written.length
     mustRewrite = false
   }

@@ -123,3 +123,31 @@ t.test('an error rejects; what comes after it is whole, with what is known by th
   )
   t.ok(bans.some(({ time }) => time === 2))
 })
+
+t.test(
+  'two processes that overlap hear of each other, and neither drops what the other was told',
+  async (t) => {
+    const file = join(tempDir(t), 'bans')
+    const kept: Record<string, Map<number, Ban>> = { old: new Map(), young: new Map() }
+    const start = (name: string) => {
+      const mine = kept[name]
+      return openJournal(
+        file,
+        () => [...mine.values()],
+        (other) => mine.set(other.time, other),
+      ).journal
+    }
+    const old = start('old')
+    await old.append(ban(1))
+    const young = start('young')
+    await Promise.all([2, 4, 6].map((time) => old.append(ban(time))))
+    await young.append(ban(3))
+    t.same([...kept.young.keys()], [2, 4, 6, 3])
+    await old.append(ban(5))
+    t.same([...kept.old.keys()], [1, 2, 4, 6, 3, 5])
+    await young.rewrite(() => [ban(1), ...kept.young.values()])
+    await Promise.all([old.close(), young.close()])
+    const times = openJournal(file, none).bans.map(({ time }) => time)
+    t.same(times.sort(), [1, 2, 3, 4, 5, 6])
+  },
+)
