@@ -18,6 +18,11 @@ const wanted = process.env.PAGE ? [process.env.PAGE] : pages.filter((page) => !p
 /** Pages whose reader has the service running; the reader of `docs/operations.md` installs it. */
 const INSTALLED = new Set(['docs/purge.md'])
 
+// A page is minutes of a busy machine: for this process, and, by its comment, for the runner.
+const TIMEOUT = 600_000
+t.setTimeout(TIMEOUT)
+t.comment(`timeout=${TIMEOUT}`)
+
 const told = { run: 0, skipped: 0, elsewhere: 0 }
 
 t.test('every shell block is marked', async (t) => {
@@ -30,7 +35,7 @@ t.test('every shell block is marked', async (t) => {
 for (const page of wanted) {
   const blocks = blocksOf(page)
   if (blocks.length === 0) continue
-  t.test(page, { timeout: 300_000 }, async (t) => {
+  t.test(page, { timeout: TIMEOUT }, async (t) => {
     let machine: Machine | undefined
     for (const block of blocks) {
       const lines = stepsOf(block).flatMap(({ script }) => commandLines(script)).length

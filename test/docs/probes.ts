@@ -1,5 +1,6 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { get } from '../helpers/client.ts'
+import { get, stalledClient } from '../helpers/client.ts'
 import type { Origin } from '../helpers/origin.ts'
 import type { Run } from '../server/run.ts'
 
@@ -19,6 +20,14 @@ const jsonOf = async (url: string) => JSON.parse(String((await get(url)).body))
 async function missThenHit(t: Test, url: string): Promise<void> {
   t.equal(await cacheOf(`${url}/page`), 'MISS')
   t.equal(await cacheOf(`${url}/page`), 'HIT')
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(`not within 10 s: ${isSo}`)
+    await wait(5)
+  }
 }
 
 async function endsOn(t: Test, { run }: Running, signal: NodeJS.Signals): Promise<void> {
@@ -69,6 +78,57 @@ export const probes: Record<string, Probe> = {
   async metrics(t, { url }) {
     await missThenHit(t, url)
     t.match(String((await get(`${url}/metrics`)).body), /^cache_l1_hits_total 1$/m)
+  },
+  async purge(t, { url }) {
+    await missThenHit(t, url)
+    t.equal((await get(`${url}/page`, { method: 'PURGE' })).status, 401)
+    const headers = { Authorization: 'Bearer secret' }
+    t.equal((await get(`${url}/page`, { method: 'PURGE', headers })).status, 200)
+    t.equal(await cacheOf(`${url}/page`), 'MISS')
+
+    await get(`${url}/articles/7`)
+    await get(`${url}/search?q=1`)
+    const post = async (path: string) => String((await get(`${url}${path}`, { method: 'POST' })).body)
+    t.same(JSON.parse(await post('/changed/7')), { purged: 2 })
+    t.equal(await cacheOf(`${url}/articles/7`), 'MISS')
+    t.equal(await cacheOf(`${url}/search?q=1`), 'MISS')
+    t.equal(await cacheOf(`${url}/page`), 'HIT')
+    t.ok(JSON.parse(await post('/changed/everything')).purged > 0)
+    t.equal(await cacheOf(`${url}/page`), 'MISS')
+  },
+  async status(t, { url }) {
+    await missThenHit(t, url)
+    for (const path of ['/admin/cache/', '/admin/cache/status'])
+      t.equal((await get(`${url}${path}`)).status, 401, path)
+    const headers = { Authorization: 'Bearer secret' }
+    t.match(String((await get(`${url}/admin/cache/`, { headers })).body), /<!doctype html>/i)
+    const figures = JSON.parse(String((await get(`${url}/admin/cache/status`, { headers })).body))
+    t.ok(figures.service.uptimeSeconds >= 0)
+  },
+  async pressure(t, { url }) {
+    await missThenHit(t, url)
+    t.same(await jsonOf(`${url}/busy`), { reasons: [] })
+    const put = (bytes: number) =>
+      get(`${url}/busy`, {
+        method: 'PUT',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ bytes }),
+      })
+    await put(1)
+    const refused = await get(`${url}/other`)
+    t.equal(refused.status, 503)
+    t.equal(refused.header('retry-after'), '5')
+    t.equal(await cacheOf(`${url}/page`), 'HIT')
+    await put(0)
+    t.equal((await get(`${url}/other`)).status, 200)
+  },
+  async 'client-limits'(t, { url }) {
+    t.match(await jsonOf(`${url}/connections`), { connectionsNow: 1, dropped: 0 })
+    const stays = await Promise.all([stalledClient(`${url}/a.mp4`), stalledClient(`${url}/b.mp4`)])
+    await until(async () => (await get(`${url}/page`).catch(() => null))?.complete !== true)
+    for (const socket of stays) socket.destroy()
+    await until(async () => (await get(`${url}/connections`).catch(() => null))?.complete === true)
+    t.ok((await jsonOf(`${url}/connections`)).dropped > 0)
   },
   async 'graceful-close'(t, running) {
     // Its connection stays open, idle: it must not hold up the end.

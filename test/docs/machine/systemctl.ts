@@ -1,6 +1,7 @@
 /**
  * systemctl for services that are children of a test: does what the unit file says, no more. Units are in
- * $MACHINE_ROOT/etc/systemd/system, what they write goes to $MACHINE_ROOT/journal, their ids to $MACHINE_ROOT/pids.
+ * $MACHINE_ROOT/etc/systemd/system, what they write goes to $MACHINE_ROOT/journal, their ids to $MACHINE_ROOT/pids, what
+ * they notify to $MACHINE_ROOT/notified: `start` and `reload` wait for READY=1, as for Type=notify.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -20,9 +21,13 @@ const verbs: Record<string, (name: string) => unknown> = {
     await stop(name)
     await start(name)
   },
-  reload(name) {
+  async reload(name) {
+    const pid = mainPid(name)
+    if (pid === null) throw new Error(`${name}.service is not active, cannot reload.`)
+    const before = notified(name).length
     for (const command of settings(name, 'ExecReload'))
-      execFileSync('/bin/sh', ['-c', command.replaceAll('$MAINPID', String(mainPid(name)))])
+      execFileSync('/bin/sh', ['-c', command.replaceAll('$MAINPID', String(pid))], { stdio: 'inherit' })
+    await untilReady(name, pid, before)
   },
   status(name) {
     const pid = mainPid(name)
@@ -82,30 +87,39 @@ function isRunning(pid: number): boolean {
 
 async function start(name: string): Promise<void> {
   if (mainPid(name) !== null) return
-  mkdirSync(join(root, 'journal'), { recursive: true })
-  mkdirSync(join(root, 'pids'), { recursive: true })
+  for (const dir of ['journal', 'pids', 'notified']) mkdirSync(join(root, dir), { recursive: true })
   for (const dir of settings(name, 'CacheDirectory'))
     mkdirSync(join(root, 'var/cache', dir), { recursive: true })
   for (const dir of settings(name, 'StateDirectory'))
     mkdirSync(join(root, 'var/lib', dir), { recursive: true })
   const journal = openSync(join(root, 'journal', name), 'a')
-  const before = readFileSync(join(root, 'journal', name), 'utf8').length
+  const before = notified(name).length
   const [directory = root] = settings(name, 'WorkingDirectory')
   const child = spawn('/bin/sh', ['-c', `exec ${only(name, 'ExecStart')}`], {
     cwd: directory,
-    env: { ...process.env, ...environment(name) },
+    env: { ...process.env, ...environment(name), MACHINE_UNIT: name, NOTIFY_SOCKET: '/run/systemd/notify' },
     stdio: ['ignore', journal, journal],
     detached: true,
   })
   child.unref()
   writeFileSync(join(root, 'pids', name), String(child.pid))
-  const deadline = Date.now() + 30_000
-  const written = () => readFileSync(join(root, 'journal', name), 'utf8').slice(before)
-  while (Date.now() < deadline && child.exitCode === null && child.signalCode === null) {
-    if (/Server listening at/.test(written())) return
-    await wait(50)
+  await untilReady(name, child.pid!, before)
+}
+
+/** Waits for READY=1 among what the service notifies from `before` on. */
+async function untilReady(name: string, pid: number, before: number): Promise<void> {
+  const deadline = Date.now() + 60_000
+  while (Date.now() < deadline && isRunning(pid)) {
+    if (notified(name).slice(before).includes('READY=1')) return
+    await wait(20)
   }
-  throw new Error(`Job for ${name}.service failed:\n${written()}`)
+  const journal = readFileSync(join(root, 'journal', name), 'utf8')
+  throw new Error(`Job for ${name}.service failed:\n${journal.slice(-2000)}`)
+}
+
+function notified(name: string): string {
+  const file = join(root, 'notified', name)
+  return existsSync(file) ? readFileSync(file, 'utf8') : ''
 }
 
 function environment(name: string): Record<string, string> {
