@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { bytesOf } from '../helpers/bytes.ts'
 import { get } from '../helpers/client.ts'
-import { fileOrigin } from '../helpers/file-origin.ts'
+import { startOrigin } from '../helpers/origin.ts'
 import { freePorts, startServer } from '../helpers/server.ts'
 import { until } from '../helpers/until.ts'
 import { missing, root, run, startDaemon, untilAnswers } from './programs.ts'
@@ -19,7 +19,14 @@ t.test('haproxy takes the file, without a warning', { skip }, async (t) => {
 t.test('two instances behind haproxy', { skip, timeout: 120_000 }, async (t) => {
   const paths = Array.from({ length: 60 }, (_, index) => `/film/${index}?part=${index % 7}`)
   const bytes = bytesOf(1, 200_000)
-  const origin = await fileOrigin(t, Object.fromEntries(paths.map((path) => [path.split('?')[0], bytes])))
+  const { promise: goOn, resolve: finish } = Promise.withResolvers<void>()
+  const origin = await startOrigin(t, async (request, exchange) => {
+    if (request.target !== '/slow') return exchange.respondFile(bytes)
+    await exchange.head({ fields: ['Content-Length', '10', 'Cache-Control', 'no-store'] })
+    await exchange.write('first')
+    await exchange.stall(goOn)
+    await exchange.write(' last')
+  })
   const settings = {
     upstream_address: origin.url,
     trusted_proxies: ['127.0.0.1'],
@@ -82,7 +89,7 @@ t.test('two instances behind haproxy', { skip, timeout: 120_000 }, async (t) => 
     t.equal((await get(`${url}/film/1`, { method: 'PURGE' })).status, 405)
   })
 
-  t.test('an instance that drains is out as soon as /ready says so, and no request fails', async (t) => {
+  t.test('an instance that drains gets no more, ends what it has begun, and no request fails', async (t) => {
     let failed = 0
     let running = true
     const load = (async () => {
@@ -91,10 +98,17 @@ t.test('two instances behind haproxy', { skip, timeout: 120_000 }, async (t) => 
         if (answer?.status !== 200 || !answer.complete) failed++
       }
     })()
-    t.equal(await two.kill('SIGTERM'), 0)
-    await until(() => /slices\/slice2 is DOWN/.test(haproxy.output), 15_000)
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    const slow = get(`${two.url}/slow`, { timeout: 60_000, onData: () => begin() })
+    await begun
+    const exited = two.kill('SIGTERM')
+    await until(() => /slices\/slice2 is DOWN/.test(haproxy.output), 20_000)
+    t.equal(two.process.exitCode, null, 'it was out while it still drained')
+    finish()
+    t.match(await slow, { status: 200, complete: true })
+    t.equal(await exited, 0)
     await two.start()
-    await until(() => /slices\/slice2 is UP/.test(haproxy.output), 15_000)
+    await until(() => /slices\/slice2 is UP/.test(haproxy.output), 20_000)
     running = false
     await load
     t.equal(failed, 0)

@@ -112,7 +112,7 @@ t.test('promtool takes the configuration and the rules', { skip: missing('promto
 })
 
 t.test('the alerts fire when they should, and only then', { skip: missing('promtool') }, async (t) => {
-  const file = join(root, 'test/deploy/alerts.test.yml')
+  const file = join(root, 'deploy/prometheus/tests/slicestream.yml')
   const { code, stdout, stderr } = await run('promtool', ['test', 'rules', file])
   t.equal(code, 0, stdout + stderr)
   const tested = new Set(
