@@ -60,7 +60,7 @@ export function startLoad(url: string, options: LoadOptions): Load {
     let connection = kept
     try {
       connection ??= await connect(url)
-      const answer = await connection.request(want.target, { range: want.range })
+      const answer = await connection.request(want.target, { range: want.range, timeout: 60_000 })
       if (answer.status === 0) throw new Error(`no answer, the connection ended: ${answer.ended}`)
       const wrong = wrongWith(answer, want)
       if (wrong === null) answered++
