@@ -114,7 +114,8 @@ export const probes: Record<string, Probe> = {
         headers: { 'Content-Type': 'application/json' },
         body: JSON.stringify({ bytes }),
       })
-    await put(1)
+    // The first sample is taken a second after the start.
+    await until(async () => String((await put(1)).body).includes('"reasons":["'))
     const refused = await get(`${url}/other`)
     t.equal(refused.status, 503)
     t.equal(refused.header('retry-after'), '5')
