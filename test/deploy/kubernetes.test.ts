@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { load } from 'js-yaml'
@@ -6,7 +7,7 @@ import { loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { tempDir } from '../helpers/scope.ts'
 import { type Manifest, parse, readManifests, schemaErrors, unknownFields } from './manifests.ts'
-import { find, root, run } from './programs.ts'
+import { find, missing, root, run } from './programs.ts'
 
 const folder = join(root, 'deploy/kubernetes')
 const shared = ['base/services.yaml', 'base/disruption-budget.yaml', 'base/network-policy.yaml']
@@ -26,11 +27,16 @@ const container = (all: Manifest[]) => workload(all).spec.template.spec.containe
 const covers = (selector: Record<string, string>, labels: Record<string, string>) =>
   Object.entries(selector).every(([key, value]) => labels[key] === value)
 
-/** `kubectl kustomize` with components, which came with kubectl 1.21. */
 async function kustomize(dir: string) {
   return run('kubectl', ['kustomize', dir])
 }
-const noKubectl = find('kubectl') === undefined && 'not on this machine: kubectl'
+const noKubectl = missing('kubectl') || tooOld()
+function tooOld(): string | false {
+  const version = execFileSync(find('kubectl')!, ['version', '--client'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  return !version.includes('Kustomize Version') && 'this kubectl is older than 1.24'
+}
 
 t.test('the configuration of the ConfigMap is a right one', async (t) => {
   const { code, stdout, stderr } = await run(process.execPath, ['server.ts', '--check-config', configFile])

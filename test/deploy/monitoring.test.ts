@@ -76,7 +76,7 @@ t.test(
     )
     for (const [, label, values] of expressions
       .join('\n')
-      .matchAll(/\b(class|result|kind|reason)=~?"([^"]*)"/g)) {
+      .matchAll(/\b(class|result|kind|reason|in)=~?"([^"]*)"/g)) {
       for (const value of values.split('|')) t.match(text, `${label}="${value}"`)
     }
   },
@@ -90,6 +90,12 @@ t.test("the four alerts of pingora-slice's guide keep their expressions, times a
     ['(raw_disk_used_blocks / raw_disk_total_blocks) > 0.9', '5m', 'warning'],
     ['up{job=~"slicestream|pingora-slice"} == 0', '1m', 'critical'],
   ])
+})
+
+t.test('the page tells of each alert, as severe as it is', async (t) => {
+  const page = readFileSync(join(root, 'deploy/prometheus/README.md'), 'utf8')
+  const told = [...page.matchAll(/^\| (\w+) \| .* \| (warning|critical) \|$/gm)].map(([, ...row]) => row)
+  t.same(told.toSorted(), rules.map(({ alert, labels }) => [alert, labels.severity]).toSorted())
 })
 
 t.test('each alert has a name of its own and texts in English and Chinese', async (t) => {
