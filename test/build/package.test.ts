@@ -28,7 +28,7 @@ t.test('the packed package works in somebody else’s service', { timeout: 300_0
   t.test('it contains what is needed and nothing else', async (t) => {
     const paths: string[] = files.map((file: { path: string }) => file.path)
     const expected =
-      /^(dist\/.*\.(js|d\.ts)|dist\/status\/.*\.(html|css|js)|docs\/.*|config\/.*\.yaml|package\.json|README\.md|LICENSE)$/
+      /^(dist\/.*\.(js|d\.ts)|dist\/status\/.*\.(html|css|js)|(docs|deploy)\/.*|(config|examples)\/.*\.yaml|package\.json|(README(\.zh-CN)?|CHANGELOG|SECURITY)\.md|LICENSE)$/
     t.same(
       paths.filter((path) => !expected.test(path)),
       [],
