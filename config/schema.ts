@@ -300,9 +300,10 @@ export const schema = {
           type: 'integer',
           minimum: 0,
           maximum: 100,
-          default: 98,
+          default: 0,
           description:
-            'Most time in the last interval that the event loop was busy, in percent. 0: not looked at.',
+            'Most time that the event loop may be busy for several seconds, in percent. 0: not looked at, since a server that is ' +
+            'used to the full is busy all the time and answers within milliseconds.',
         },
         max_rss_bytes: {
           type: 'integer',

@@ -106,7 +106,7 @@ export interface ClientLimits {
 export interface PressureOptions {
   /** Most delay of the event loop, the mean of a second, in milliseconds. Default 1000. */
   maxEventLoopDelay?: number
-  /** Most time that the event loop is busy, in percent, for five seconds on end. Default 98. */
+  /** Most time that the event loop is busy, in percent, for five seconds on end. Default 0: not looked at. */
   maxEventLoopPercent?: number
   /** Most memory of the process (resident set), in bytes. Default 0. */
   maxRssBytes?: number

@@ -6,7 +6,7 @@ import type { Pressure, PressureOptions } from './decorators.ts'
 
 const DEFAULTS: Required<PressureOptions> = {
   maxEventLoopDelay: 1000,
-  maxEventLoopPercent: 98,
+  maxEventLoopPercent: 0,
   maxRssBytes: 0,
   retryAfter: 10,
 }
