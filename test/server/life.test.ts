@@ -7,6 +7,7 @@ import { connect, get } from '../helpers/client.ts'
 import { startOrigin } from '../helpers/origin.ts'
 import { tempDir } from '../helpers/scope.ts'
 import { startServer } from '../helpers/server.ts'
+import { until } from '../helpers/until.ts'
 import { runNode } from './run.ts'
 
 /** An origin whose `/slow` answers half, and the rest when `finish` is called. */
@@ -100,6 +101,39 @@ t.test(
     t.equal(await exit, 0)
   },
 )
+
+t.test('connections that wait to be accepted when SIGTERM comes are answered', async (t) => {
+  const { origin } = await slowOrigin(t)
+  const server = await startServer(t, { upstream_address: origin.url })
+  server.process.kill('SIGSTOP')
+  const clients = await Promise.all(Array.from({ length: 20 }, () => connect(server.url)))
+  t.teardown(() => clients.map((client) => client.close()))
+  const answers = clients.map((client) => client.request('/fast'))
+  server.process.kill('SIGTERM')
+  server.process.kill('SIGCONT')
+  for (const { status } of await Promise.all(answers)) t.equal(status, 200)
+})
+
+t.test('an idle connection may bring one more request, and hears that it is the last', async (t) => {
+  const { origin } = await slowOrigin(t)
+  const server = await startServer(t, { upstream_address: origin.url })
+  const [busy, idle, unused] = [
+    await connect(server.url),
+    await connect(server.url),
+    await connect(server.url),
+  ]
+  t.teardown(() => [busy.close(), idle.close(), unused.close()])
+  for (const client of [busy, idle])
+    t.equal((await client.request('/fast')).header('connection'), 'keep-alive')
+  const began = performance.now()
+  server.process.kill('SIGTERM')
+  while ((await status(`${server.health}/ready`)) !== 503) await wait(1)
+  const answer = await busy.request('/fast')
+  // A second is what such connections get: on a machine that takes longer than that nothing can be told.
+  if (performance.now() - began < 1000) t.match(answer, { status: 200, complete: true })
+  await until(() => busy.wire.ended !== null && idle.wire.ended !== null && unused.wire.ended !== null)
+  t.notMatch(server.stdout, /cutting/)
+})
 
 t.test('what does not finish is cut just before shutdown_timeout_ms, exit 0', async (t) => {
   const { origin, asked } = await slowOrigin(t)
