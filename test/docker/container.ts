@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { find } from '../deploy/programs.ts'
+import { find, missing } from '../deploy/programs.ts'
 import { plain } from '../helpers/child.ts'
 import { type Scope, tempDir } from '../helpers/scope.ts'
 
@@ -41,7 +41,7 @@ export function noContainers(): string | false {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'only root of a Linux can do it'
   try {
     execFileSync('unshare', ['--mount', '--pid', '--fork', 'true'], { stdio: 'ignore' })
-    return find('chroot') === undefined && 'not on this machine: chroot'
+    return missing('chroot', 'setpriv')
   } catch {
     return 'unshare(1) is not there or not allowed'
   }
@@ -99,8 +99,9 @@ export function start(t: Scope, root: string, command: string[], { env, cwd, use
     `exec chroot --userspec=${user ?? '0:0'} --groups= '${root}' sh -c 'cd "$1"; shift; exec "$@"' sh "$@"`,
   ].join('\n')
   const kept = Object.entries(process.env).filter(([name]) => /^(https?|no)_proxy$/i.test(name))
-  const namespaces = ['--mount', '--pid', '--fork', '--kill-child']
-  const child = spawn(...plain('unshare', [...namespaces, 'sh', '-c', script, 'sh', cwd, ...command]), {
+  // Whatever ends this test ends unshare, and that ends what it started.
+  const namespaces = ['--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child']
+  const child = spawn(...plain('setpriv', [...namespaces, 'sh', '-c', script, 'sh', cwd, ...command]), {
     env: {
       ...Object.fromEntries(kept),
       PATH: '/base/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
