@@ -23,6 +23,9 @@ const TIMEOUT = 600_000
 t.setTimeout(TIMEOUT)
 t.comment(`timeout=${TIMEOUT}`)
 
+/** Without these no page can be run; what else a block needs it names. */
+const ALWAYS_NEEDED = ['bash', 'curl', 'git', 'sed', 'tar']
+
 const told = { run: 0, skipped: 0, elsewhere: 0 }
 
 t.test('every shell block is marked', async (t) => {
@@ -35,7 +38,9 @@ t.test('every shell block is marked', async (t) => {
 for (const page of wanted) {
   const blocks = blocksOf(page)
   if (blocks.length === 0) continue
-  t.test(page, { timeout: TIMEOUT }, async (t) => {
+  const missing = ALWAYS_NEEDED.filter((name) => which(name) === '')
+  const skip = missing.length > 0 && `there is no ${missing.join(', ')} here`
+  t.test(page, { timeout: TIMEOUT, skip }, async (t) => {
     let machine: Machine | undefined
     for (const block of blocks) {
       const lines = stepsOf(block).flatMap(({ script }) => commandLines(script)).length
@@ -62,7 +67,7 @@ t.test('lines of the documentation', async (t) => {
   t.comment(
     `${told.run} run, ${told.skipped} skipped for want of a tool, ${told.elsewhere} need another machine`,
   )
-  if (!process.env.PAGE) t.ok(told.run > told.elsewhere, 'most lines are run')
+  if (!process.env.PAGE && told.skipped === 0) t.ok(told.run > told.elsewhere, 'most lines are run')
 })
 
 async function runBlock(t: Test, machine: Machine, block: Block, background: boolean): Promise<boolean> {
