@@ -8,6 +8,7 @@ import { ConfigFileError, readConfig } from './config/read.ts'
 import type { Config } from './config/schema.ts'
 import { explainListenError } from './lib/net/place.ts'
 import { takeListenFds } from './life/listen-fds.ts'
+import { createLogStream } from './life/log-stream.ts'
 import { createNotifier } from './life/notify.ts'
 import { warnOfLostConnections } from './life/reuse-port.ts'
 import { onSignals } from './life/signals.ts'
@@ -79,7 +80,10 @@ function readCommandLine() {
 async function serve(read: () => Config): Promise<void> {
   const config = read()
   const sockets = takeListenFds(process.env, process.pid)
-  const fastify = Fastify({ ...serverOptions, logger: { level: config.log_level } })
+  const fastify = Fastify({
+    ...serverOptions,
+    logger: { level: config.log_level, stream: createLogStream() },
+  })
   const notify = createNotifier(process.env, process.pid, fastify.log)
   const { promise: serving, resolve, reject } = Promise.withResolvers<string>()
   serving.catch(() => {}) // told by the throw below
