@@ -19,19 +19,27 @@ export interface Life {
 /** SIGHUP reads the configuration again; SIGTERM and SIGINT let requests in flight finish, a second one ends at once. */
 export function onSignals({ fastify, config, read, notify, serving }: Life): void {
   const { log } = fastify
-  let end = endOnSignals(fastify, config.shutdown_timeout_ms, notify)
+  let isEnding = false
+  let end = endAfter(config.shutdown_timeout_ms)
 
   // Without a handler SIGHUP would end the process, also while it starts.
   process.on('SIGHUP', () => {
     void serving.then(
       (serves) => {
-        if (fastify.health?.draining) return log.warn('SIGHUP: draining, nothing is reloaded')
+        if (isEnding) return log.warn('SIGHUP: draining, nothing is reloaded')
         notify.reloading()
         notify.ready(`${serves}; ${reload()}`)
       },
       () => {},
     )
   })
+
+  function endAfter(delay: number) {
+    return endOnSignals(fastify, delay, () => {
+      isEnding = true
+      notify.stopping()
+    })
+  }
 
   function reload(): string {
     log.info('SIGHUP: reading the configuration again')
@@ -41,11 +49,15 @@ export function onSignals({ fastify, config, read, notify, serving }: Life): voi
       if (refusals.length > 0) return 'the last reload was refused, the log tells why'
       if (applied.some(({ key }) => key === 'shutdown_timeout_ms')) {
         end.uninstall()
-        end = endOnSignals(fastify, wanted.shutdown_timeout_ms, notify)
+        end = endAfter(wanted.shutdown_timeout_ms)
       }
       return `reloaded: ${applied.length} keys applied, ${waiting.length} wait for a restart`
     } catch (error) {
-      if (!(error instanceof ConfigFileError)) throw error
+      if (!(error instanceof ConfigFileError)) {
+        // Whatever it is, it is no reason to end what still serves.
+        log.error(error, 'reload: failed on its way')
+        return 'the last reload failed on its way, the log tells why'
+      }
       for (const line of error.message.split('\n')) log.error(`reload: ${line}`)
       log.error('reload: refused, the configuration is as it was')
       return 'the last reload was refused, the log tells why'
@@ -54,7 +66,7 @@ export function onSignals({ fastify, config, read, notify, serving }: Life): voi
 }
 
 /** @param delay milliseconds that all of it may take */
-function endOnSignals(fastify: FastifyInstance, delay: number, notify: Notifier) {
+function endOnSignals(fastify: FastifyInstance, delay: number, onEnding: () => void) {
   return closeWithGrace(
     {
       delay,
@@ -77,7 +89,7 @@ function endOnSignals(fastify: FastifyInstance, delay: number, notify: Notifier)
     async ({ signal, err }) => {
       if (err) return fastify.log.fatal(err, 'unexpected error') // close-with-grace exits with 1
       fastify.log.info(`${signal}: draining`)
-      notify.stopping()
+      onEnding()
       fastify.health?.drain()
       await fastify.close()
       fastify.log.info('drained')

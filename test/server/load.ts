@@ -50,7 +50,7 @@ export function startLoad(url: string, options: LoadOptions): Load {
       connection = await once(want, keeps ? connection : null, retryResets)
       if (!keeps) connection?.close()
       next = Math.max(next + pause, performance.now())
-      await wait(next - performance.now())
+      await wait(Math.max(0, next - performance.now()))
     }
     connection?.close()
   }
