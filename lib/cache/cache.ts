@@ -151,6 +151,7 @@ export function createCache(given: CacheOptions): ProxyCache {
     invalidateGroups,
     problems: createProblems(),
     originWatch: createOriginWatch(counters, options.log),
+    log: options.log,
     fills: new Set(),
     stores: caching,
     uncacheable: new LRUCache({

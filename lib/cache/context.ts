@@ -6,6 +6,7 @@ import type { Target } from '../semantics/key.ts'
 import type { FieldList } from '../semantics/types.ts'
 import type { FillMemory } from '../slices/fill-memory.ts'
 import type { Sink } from '../slices/reader.ts'
+import type { StoreLog } from '../stores/log.ts'
 import type { TieredStore } from '../stores/tiered.ts'
 import type { Origin } from '../upstream/origin.ts'
 import type { RetryBudget } from '../upstream/retry.ts'
@@ -36,6 +37,7 @@ export interface Context extends Settings {
   readonly bans: Bans
   readonly problems: Problems
   readonly originWatch: OriginWatch
+  readonly log: StoreLog | undefined
   /** All transfers under way whose bodies become fills, oldest first. */
   readonly fills: Set<RunningFill>
   /** Whether anything is stored at all. */

@@ -24,6 +24,7 @@ export function sendFailure(
   mustRevalidate = false,
 ): void {
   if (exchange.sink.gone) return
+  tellIfOurs(context, exchange, error)
   if (exchange.res.headersSent) {
     cut(context, exchange, error)
     return
@@ -34,6 +35,13 @@ export function sendFailure(
   const text =
     status === 504 ? 'the origin did not answer in time' : 'the origin could not be reached or understood'
   sendError(exchange, status, `${status} ${text}`, ['Proxy-Status', proxyStatus(type)], fwd)
+}
+
+/** A mistake of this program must not pass for an origin that is down. */
+function tellIfOurs({ log }: Context, exchange: Exchange, error: Error): void {
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
+    log?.warn({ err: error, target: shownTarget(exchange.target) }, 'unexpected error, please report it')
+  }
 }
 
 /** A short answer of our own. */
