@@ -45,6 +45,27 @@ t.test('the app is a plugin that a service registers with a validated configurat
   t.match(await (await fetch(`${urls.metrics}/metrics`)).text(), /^cache_misses_total 1$/m)
 })
 
+t.test('a service reloads by fastify.reload, and learns what came of it', async (t) => {
+  const { yaml, file } = await settings(t)
+  const config = (keys: Record<string, unknown>) =>
+    loadConfig(JSON.stringify({ ...JSON.parse(yaml), ...keys }), { file, env: {} }).config!
+  const fastify = Fastify(options)
+  t.teardown(() => fastify.close())
+  // As if the proxy's socket had been handed over: who can connect is not known then.
+  const listen_address = '127.0.0.1:8080'
+  await fastify.register(app, { ...config({ listen_address }), sockets: { proxy: 99 } })
+  await fastify.ready()
+  t.match(fastify.reload!(config({ listen_address, cache_ttl: 1, slice_size: 65536 })), {
+    config: { cache_ttl: 1, slice_size: 1048576 },
+    applied: [{ key: 'cache_ttl', from: 3600, to: 1 }],
+    waiting: [{ key: 'slice_size', from: 1048576, to: 65536 }],
+    refusals: [],
+  })
+  const open = { listen_address, purge: { enabled: true } }
+  t.match(fastify.reload!(config(open)).refusals, [/^purge\.enabled: .* socket was handed over/])
+  t.same(fastify.reload!(config({ listen_address, cache_ttl: 1 })).applied, [], 'nothing of it was applied')
+})
+
 // Each key was tested as an option of the plugin only: nothing would have told that the configuration does not reach it.
 t.test('the keys of HTTP caching reach the proxy', async (t) => {
   const fields: Record<string, string[]> = {
