@@ -140,6 +140,10 @@ function withAbsolutePaths(config: Config, directory: string): Config {
   return {
     ...config,
     l2_cache_dir: resolve(directory, config.l2_cache_dir),
+    purge: {
+      ...config.purge,
+      bans_file: config.purge.bans_file && resolve(directory, config.purge.bans_file),
+    },
     raw_disk_cache: raw && { ...raw, device_path: resolve(directory, raw.device_path) },
   }
 }

@@ -77,6 +77,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
   const selecting = { fields: forwarded }
   const { epoch } = resource
   const { promise: outcome, resolve } = Promise.withResolvers<FetchOutcome>()
+  outcome.then(resources.asking())
   let letGo: (() => void) | null = null
   let stop = ask(plan)
 

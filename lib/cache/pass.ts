@@ -48,6 +48,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
   // Active from the beginning: a purge that comes before the answer must be heard of (invariant 8).
   const resource = method === 'POST' && context.stores ? resources.acquire(exchange.key) : undefined
   const epoch = resource?.epoch
+  const answered = resource && resources.asking()
 
   const fields = context.upstreamFields(exchange, NOT_FORWARDED)
   const request = {
@@ -120,7 +121,10 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
     }
   }
 
-  return promise.then(() => resource && resources.release(resource))
+  return promise.then(() => {
+    answered?.()
+    if (resource) resources.release(resource)
+  })
 }
 
 /** Answers OPTIONS or TRACE that may be forwarded no farther (RFC 9110 section 7.6.2); we do not tell what TRACE asks for. */

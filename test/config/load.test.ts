@@ -208,7 +208,10 @@ t.test('a token is never shown in a message', async (t) => {
 })
 
 t.test('relative paths are relative to the file', async (t) => {
-  const config = configOf(`${ok}l2_cache_dir: cache\nraw_disk_cache: {device_path: ../raw}\n`)
+  const config = configOf(
+    `${ok}l2_cache_dir: cache\nraw_disk_cache: {device_path: ../raw}\npurge: {bans_file: bans}\n`,
+  )
+  t.equal(config.purge.bans_file, '/etc/slicestream/bans')
   t.equal(config.l2_cache_dir, '/etc/slicestream/cache')
   t.equal(config.raw_disk_cache?.device_path, '/etc/raw')
 })

@@ -6,6 +6,8 @@ import type { BanList } from './list.ts'
 /** A cache whose stores are swept. */
 export interface Swept {
   store: Pick<SliceStore, 'eachHeads' | 'flush'>
+  /** When the longest request that may still be stored was sent; Infinity = there is none. */
+  oldestAsked(): number
   /** Has the stores hold of a key what the bans leave of it. Resolves to how many heads that changed. */
   settle(key: string): Promise<number>
 }
@@ -62,7 +64,8 @@ export function createSweep({
 
   async function run(): Promise<void> {
     const { signal } = closing
-    const until = list.newest
+    // What an origin has not answered yet is older than bans that came since, and will be stored unless they are remembered.
+    const until = Math.min(list.newest, ...[...caches].map((cache) => cache.oldestAsked()))
     const started = performance.now()
     const before = counts.heads
     let whole = caches.size > 0

@@ -95,6 +95,31 @@ for (const [name, expected] of [
   })
 }
 
+for (const method of ['GET', 'POST']) {
+  t.test(
+    `a ban is remembered until what ${method} asked for before it is answered, whatever was swept`,
+    async (t) => {
+      const gate = Promise.withResolvers<void>()
+      const fields = { 'Cache-Control': 'max-age=60', 'Cache-Tag': 'slow', 'Content-Location': '/slow' }
+      const slowly: Script = async (request, exchange) => {
+        if (request.target !== '/slow') return exchange.respond({ body: 'x' })
+        if (origin.requests.length === 1) await exchange.stall(gate.promise)
+        await exchange.respond({ fields, body: String(origin.requests.length) })
+      }
+      const { origin, proxy, result, bans } = await start(t, slowly, 20)
+      const early = get(`${proxy.url}/slow`, { method, body: method === 'POST' ? 'a' : undefined })
+      await until(() => origin.requests.length === 1)
+      await proxy.fastify.sliceProxy!.purgeTags(['slow'])
+      await until(() => bans().counts.sweeps >= 2)
+      gate.resolve()
+      await early
+      t.equal(await result('/slow'), 'MISS', 'older than the purge: not kept')
+      t.equal(await result('/slow'), 'HIT')
+      await until(() => bans().counts.inForce === 0)
+    },
+  )
+}
+
 t.test('requests during sweeps and bans get what is right', async (t) => {
   let version = 0
   const versioned: Script = (request, exchange) => {
