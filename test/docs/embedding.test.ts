@@ -12,14 +12,15 @@ import { pageOfOrigin } from './origin.ts'
 import { probes } from './probes.ts'
 
 /**
- * Each program of docs/embedding.md is run as it stands there, but for ports, paths below /var and /etc, and the name of the origin, and
+ * Each program of docs/embedding.md and of the README is run as it stands there, but for ports, paths below /var and /etc, and the name of the origin, and
  * is then asked what the page says of it (`probes.ts`).
  */
 
-const programs = fencedBlocks(
-  'docs/embedding.md',
-  readFileSync(join(root, 'docs/embedding.md'), 'utf8'),
-).filter(({ language }) => language === 'ts')
+/** Run by test/demo/routes.test.ts. */
+const ELSEWHERE = 'the same as demo/routes.ts'
+const programs = ['README.md', 'docs/embedding.md']
+  .flatMap((page) => fencedBlocks(page, readFileSync(join(root, page), 'utf8')))
+  .filter(({ language, marker }) => language === 'ts' && marker !== ELSEWHERE)
 
 t.test('every program has a name and somebody who asks it', async (t) => {
   const names = programs.map(nameOf)
@@ -63,7 +64,7 @@ t.test('the programs are right for a strict compiler', { timeout: 120_000 }, asy
 for (const program of programs) {
   const name = nameOf(program)
   if (name === null || !Object.hasOwn(probes, name)) continue // failed above
-  t.test(`${name}, line ${program.line}`, async (t) => {
+  t.test(`${name}, ${program.file}:${program.line}`, async (t) => {
     const { url, origin, run } = await start(t, program)
     await probes[name](t, { url, origin, run })
   })

@@ -37,6 +37,10 @@ async function endsOn(t: Test, { run }: Running, signal: NodeJS.Signals): Promis
 
 /** What the page says of each program, asked over a socket. */
 export const probes: Record<string, Probe> = {
+  async readme(t, { url }) {
+    t.same(await jsonOf(`${url}/own`), { own: true })
+    await missThenHit(t, url)
+  },
   async 'streaming-proxy'(t, { url, origin }) {
     t.same(await jsonOf(`${url}/own`), { own: true })
     for (const _ of [1, 2]) t.match(await get(`${url}/page`), { status: 200, complete: true })
