@@ -22,7 +22,7 @@ export function keepAnswer(
   response: UpstreamResponse,
   transfer: Transfer,
 ): { body: BodyHandler; served: Promise<unknown> } | undefined {
-  const { caching, bans } = context
+  const { caching } = context
   const { method, target, fields, origin } = exchange
   const policy = policyOf(response.fields, caching.targets)
   if (!answersGet(method, target, response, policy, origin.url.host, context.keyOf)) return undefined
@@ -31,7 +31,6 @@ export function keepAnswer(
   if (!storable({ method: 'GET', fields }, response, policy, caching).store) return undefined
 
   const head = headOf(context, exchange, response, policy, extent.length)
-  if (bans.settled(head) !== head) return undefined
   const fill = storingFill(context, resource, head, transfer, extent)
   const letGo = fill.hold()
   const trailers: FieldList = []

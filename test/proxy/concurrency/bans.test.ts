@@ -120,6 +120,23 @@ for (const method of ['GET', 'POST']) {
   )
 }
 
+t.test('what was purged while the origin thought does not stand in for its error', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  const failing: Script = async (_request, exchange) => {
+    const fields = { 'Cache-Control': 'max-age=0, stale-if-error=600', 'Cache-Tag': 'k', ETag: '"1"' }
+    if (origin.requests.length === 1) return exchange.respond({ fields, body: 'old' })
+    await exchange.stall(gate.promise)
+    await exchange.respond({ status: 503, body: 'no' })
+  }
+  const { origin, proxy } = await start(t, failing, 60_000)
+  await get(`${proxy.url}/x`)
+  const waiting = get(`${proxy.url}/x`)
+  await until(() => origin.requests.length === 2)
+  await proxy.fastify.sliceProxy!.purgeTags(['k'])
+  gate.resolve()
+  t.equal((await waiting).status, 503)
+})
+
 t.test('requests during sweeps and bans get what is right', async (t) => {
   let version = 0
   const versioned: Script = (request, exchange) => {
