@@ -120,8 +120,11 @@ export const options = {
   exposeHeadRoutes: false,
   // The router refuses targets that it cannot decode, such as /100%: they are the origin's to judge.
   frameworkErrors(error, request, reply) {
-    const proxy = request.server.sliceProxy
-    if (error.code === 'FST_ERR_BAD_URL' && proxy && request.method !== 'PURGE') proxy.handle(request, reply)
+    const { sliceProxy, purge } = request.server
+    const isTarget = error.code === 'FST_ERR_BAD_URL'
+    if (isTarget && request.method === 'PURGE')
+      purge.answer(request, reply).then((said) => reply.send(said as never))
+    else if (isTarget && sliceProxy) sliceProxy.handle(request, reply)
     else reply.send(error as never)
   },
   logController: new LogController({ disableRequestLogging: true }),

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { PurgeMethod, PurgeResult } from '../lib/cache/counters.ts'
 import type { PurgeOptions } from '../lib/cache/purging.ts'
 import { type PurgeSubject, pathSubject, purgeWish, showsToken, tagSubject } from '../lib/purge/request.ts'
+import { normaliseAuthority } from '../lib/semantics/key.ts'
 import type { Cache } from './decorators.ts'
 
 export interface PurgeSettings {
@@ -28,8 +29,10 @@ export type PurgeTarget =
  */
 export interface Purge {
   (what: PurgeTarget, how?: PurgeOptions): Promise<{ purged: number }>
-  /** Replaces the settings of the PURGE method. */
+  /** Replaces the settings of the PURGE method. @throws TypeError for an empty token; then nothing has changed */
   configure(settings: PurgeSettings): void
+  /** What a PURGE that came by another way than the plugin's own route is answered, as JSON. */
+  answer(request: FastifyRequest, reply: FastifyReply): Promise<object>
 }
 
 declare module 'fastify' {
@@ -53,7 +56,7 @@ const NOT_WRITTEN = 'in force, but it could not be written to the disk: a restar
  * soft ones too. Needs `streaming-proxy` or `route-cache`.
  */
 const purge: FastifyPluginAsync<PurgeSettings> = async (fastify, options) => {
-  let settings = options
+  let settings = checked(options)
   async function purgeAs(what: PurgeTarget, how?: PurgeOptions): Promise<{ purged: number }> {
     const caches = cachesOf(fastify)
     if ('url' in what) {
@@ -63,15 +66,16 @@ const purge: FastifyPluginAsync<PurgeSettings> = async (fastify, options) => {
     }
     const subject = subjectOf(what)
     if ('problem' in subject) throw new TypeError(`purge: ${subject.problem}`)
-    const host = 'host' in what && what.host !== undefined ? what.host.toLowerCase() : null
-    const purged = sum(await Promise.all(caches.map((cache) => purgeIn(cache, subject, host, how))))
+    const hosts = 'host' in what && what.host !== undefined ? authoritiesOf(what.host) : [null]
+    const counts = caches.flatMap((cache) => hosts.map((host) => purgeIn(cache, subject, host, how)))
+    const purged = sum(await Promise.all(counts))
     count(subject.method, 'success')
     return { purged }
   }
 
-  const configure = (next: PurgeSettings) => void (settings = next)
+  const configure = (next: PurgeSettings) => void (settings = checked(next))
   // Before the method is added: that brings a `fastify.purge(path, handler)` for routes where the name is free.
-  fastify.decorate('purge', Object.assign(purgeAs, { configure }))
+  fastify.decorate('purge', Object.assign(purgeAs, { configure, answer }))
   if (!fastify.supportedMethods.includes('PURGE')) fastify.addHttpMethod('PURGE', { hasBody: false })
   fastify.route({ method: 'PURGE', url: '/*', handler: answer })
 
@@ -121,6 +125,19 @@ const purge: FastifyPluginAsync<PurgeSettings> = async (fastify, options) => {
     const counters = (fastify.sliceProxy ?? fastify.routeCache)?.counters
     if (counters) counters.purges[method][result]++
   }
+}
+
+/** An empty token would be shown by every request. */
+function checked(settings: PurgeSettings): PurgeSettings {
+  if (settings.authToken === '') throw new TypeError('purge: authToken is empty; null asks for none')
+  return settings
+}
+
+/** A host with the default port of one scheme has two forms: keys of http and of https leave out their own. */
+function authoritiesOf(host: string): string[] {
+  const forms = ['http', 'https'].map((scheme) => normaliseAuthority(host, scheme))
+  if (forms.includes(undefined)) throw new TypeError(`purge: ${host} is no host, or host:port`)
+  return [...new Set(forms as string[])]
 }
 
 function cachesOf({ sliceProxy, routeCache }: FastifyInstance): Cache[] {

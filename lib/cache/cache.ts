@@ -130,7 +130,7 @@ export function createCache(given: CacheOptions): ProxyCache {
 
   const { bans } = options
   const resources = createResources(store, counters, bans)
-  const detach = bans.attach({ store, settle: resources.settle, oldestAsked: resources.oldestAsked })
+  const detach = bans.attach({ store, settle: resources.settle, heed: resources.heedBans })
   const { invalidateGroups, ...purging } = createPurging({
     bans,
     resources,

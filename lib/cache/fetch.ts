@@ -77,7 +77,6 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
   const selecting = { fields: forwarded }
   const { epoch } = resource
   const { promise: outcome, resolve } = Promise.withResolvers<FetchOutcome>()
-  outcome.then(resources.asking())
   let letGo: (() => void) | null = null
   let stop = ask(plan)
 
@@ -181,7 +180,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
   }
 
   function mayStore(response: UpstreamResponse, policy: Policy, extent: Extent, head: Head): boolean {
-    if (method !== 'GET' || resource.epoch !== epoch || context.bans.settled(head) !== head) return false
+    if (method !== 'GET' || resource.epoch !== epoch || !context.bans.mayKeep(head)) return false
     const verdict = storable(request, response, policy, caching)
     if (verdict.store && !extent.closeDelimited) {
       context.uncacheable.delete(resource.key)

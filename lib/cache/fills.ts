@@ -35,6 +35,7 @@ export function storingFill(
   const fill = startFill(context, resource, head, transfer, extent, (ended) => {
     if (early || resource.epoch !== epoch) return
     if (ended.state !== 'complete') return resources.forget(resource, head)
+    if (!context.bans.mayKeep(head)) return resources.forget(resource, head)
     head.length ??= ended.end
     if (resource.heads?.includes(head)) resources.publish(resource, head, true)
   })

@@ -11,7 +11,7 @@ import type { Resource } from './resource.ts'
  * @returns false when the renewed head is for the asking client alone
  */
 export function keepFreshened(
-  { resources, caching }: Context,
+  { resources, caching, bans }: Context,
   resource: Resource,
   epoch: number,
   request: FieldList,
@@ -20,7 +20,7 @@ export function keepFreshened(
   policy: Policy,
 ): boolean {
   const isCurrent = resource.heads?.some((known) => known.generation === stored.generation)
-  if (resource.epoch !== epoch || !isCurrent) return false
+  if (resource.epoch !== epoch || !isCurrent || !bans.mayKeep(freshened)) return false
   // What is stored came by GET, though it may be HEAD that has renewed it.
   const verdict = storable({ method: 'GET', fields: request }, freshened, policy, caching)
   if (verdict.store) resources.publish(resource, freshened, true)

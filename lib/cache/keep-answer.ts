@@ -31,6 +31,7 @@ export function keepAnswer(
   if (!storable({ method: 'GET', fields }, response, policy, caching).store) return undefined
 
   const head = headOf(context, exchange, response, policy, extent.length)
+  if (!context.bans.mayKeep(head)) return undefined
   const fill = storingFill(context, resource, head, transfer, extent)
   const letGo = fill.hold()
   const trailers: FieldList = []

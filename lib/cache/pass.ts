@@ -48,7 +48,6 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
   // Active from the beginning: a purge that comes before the answer must be heard of (invariant 8).
   const resource = method === 'POST' && context.stores ? resources.acquire(exchange.key) : undefined
   const epoch = resource?.epoch
-  const answered = resource && resources.asking()
 
   const fields = context.upstreamFields(exchange, NOT_FORWARDED)
   const request = {
@@ -121,10 +120,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
     }
   }
 
-  return promise.then(() => {
-    answered?.()
-    if (resource) resources.release(resource)
-  })
+  return promise.then(() => resource && resources.release(resource))
 }
 
 /** Answers OPTIONS or TRACE that may be forwarded no farther (RFC 9110 section 7.6.2); we do not tell what TRACE asks for. */
@@ -142,6 +138,7 @@ function answerAsLast(exchange: Exchange): void {
 function invalidate(context: Context, { target, origin }: Exchange, response: UpstreamResponse): void {
   const { resources } = context
   const keys = invalidatedTargets(target, response, origin.url.host).map(context.keyOf)
-  for (const key of new Set(keys)) resources.purge(key)
+  // The client's answer does not wait for the disk.
+  for (const key of new Set(keys)) resources.purge(key).catch(() => {})
   void context.invalidateGroups(target, invalidatedGroups(response.fields))
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { type CacheKeyOptions, cacheKey, parseTarget, type Target } from '../semantics/key.ts'
 import type { SliceStore } from '../stores/store.ts'
-import type { BanMode, BanTarget } from './bans/ban.ts'
+import type { BanMode } from './bans/ban.ts'
 import type { Bans } from './bans/bans.ts'
 import type { Context } from './context.ts'
 import type { Resources } from './resource.ts'
@@ -39,19 +39,20 @@ export interface PurgingOptions {
 }
 
 export function createPurging({ bans, resources, tiers, key: options, seenAs }: PurgingOptions) {
-  function ban(what: BanTarget, mode: BanMode): Promise<void> {
-    const lasting = bans.ban(what, mode)
-    resources.heedBans()
-    return lasting
-  }
-
   function keyedAuthority(authority: string): string {
     return options.includeHost ? authority : ''
   }
 
+  /** Where keys lack parameters of the query, nobody can tell those of a pattern: whatever they are is meant. */
+  function keyedPattern(pattern: string): string {
+    const query = pattern.indexOf('?')
+    const isWhole = !options.ignoreQuery && options.queryAllowlist === null
+    return isWhole || query === -1 ? pattern : `${pattern.slice(0, query)}*`
+  }
+
   async function purgeKey(key: string, { soft = false }: PurgeOptions = {}): Promise<number> {
     if (!soft) return resources.purge(key)
-    await ban({ kind: 'key', key }, 'stale')
+    await bans.ban([{ kind: 'key', key }], 'stale')
     return resources.settle(key)
   }
 
@@ -71,17 +72,18 @@ export function createPurging({ bans, resources, tiers, key: options, seenAs }: 
       return parsed.ok ? parsed : null
     },
 
-    purgePaths(pattern, host, { soft = false } = {}) {
+    purgePaths(text, host, { soft = false } = {}) {
       const authority = host === null ? null : keyedAuthority(host)
-      return ban({ kind: 'paths', authority, pattern }, soft ? 'stale' : 'gone')
+      return bans.ban([{ kind: 'paths', authority, pattern: keyedPattern(text) }], modeOf(soft))
     },
 
     async purgeTags(tags, { soft = false } = {}) {
-      await Promise.all(tags.map((tag) => ban({ kind: 'tag', tag }, soft ? 'stale' : 'gone')))
+      const whats = tags.map((tag) => ({ kind: 'tag', tag }) as const)
+      await bans.ban(whats, modeOf(soft))
     },
 
     async purgeAll({ soft = false } = {}) {
-      const lasting = ban({ kind: 'all' }, soft ? 'stale' : 'gone')
+      const lasting = bans.ban([{ kind: 'all' }], modeOf(soft))
       if (soft) return lasting.then(() => 0)
       const stored = Math.max(0, ...tiers.map((tier) => tier.stats().entries))
       const removed = resources.purgeAll()
@@ -94,12 +96,16 @@ export function createPurging({ bans, resources, tiers, key: options, seenAs }: 
   }
 
   const invalidateGroups: Context['invalidateGroups'] = ({ scheme, authority }, names) => {
-    for (const name of names) {
-      const group = { kind: 'group', scheme, authority: keyedAuthority(authority), name } as const
-      // The answer that says so does not wait for the disk; the error is in the log.
-      ban(group, 'invalid').catch(() => {})
-    }
+    if (names.length === 0) return
+    const origin = { kind: 'group', scheme, authority: keyedAuthority(authority) } as const
+    const whats = names.map((name) => ({ ...origin, name }))
+    // The answer that says so does not wait for the disk; the error is in the log.
+    bans.ban(whats, 'invalid').catch(() => {})
   }
 
   return { ...purging, invalidateGroups }
+}
+
+function modeOf(soft: boolean): BanMode {
+  return soft ? 'stale' : 'gone'
 }

@@ -3,7 +3,6 @@ import { selectingValues, variantKey } from '../semantics/vary.ts'
 import type { Run } from '../slices/arithmetic.ts'
 import type { Fill } from '../slices/fill.ts'
 import type { TieredStore } from '../stores/tiered.ts'
-import { uniqueNow } from '../upstream/clock.ts'
 import type { Bans } from './bans/bans.ts'
 import type { Exchange } from './context.ts'
 import type { Counters } from './counters.ts'
@@ -66,10 +65,6 @@ export interface Resources {
   reading(resource: Resource, generation: number): () => void
   /** Releases what a finished transfer held. */
   transferEnded(resource: Resource, transfer: SliceTransfer): void
-  /** An origin is asked for what may be stored; the result says that it has answered, or will not. */
-  asking(): () => void
-  /** When the longest of those requests was sent, by `uniqueNow`; Infinity = none is under way. */
-  oldestAsked(): number
   /** Something was banned just now: what is under way is older. */
   heedBans(): void
   /** Has the stores hold of a key what the bans leave of it. Resolves to how many heads that changed. */
@@ -80,8 +75,6 @@ export interface Resources {
 
 export function createResources(store: TieredStore, counters: Counters, bans: Bans): Resources {
   const active = new Map<string, Resource>()
-  /** In the order of time. */
-  const asked = new Set<number>()
 
   function acquire(key: string): Resource {
     let resource = active.get(key)
@@ -237,14 +230,6 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
       releaseIfIdle(resource)
     },
 
-    asking() {
-      const time = uniqueNow()
-      asked.add(time)
-      return () => void asked.delete(time)
-    },
-
-    oldestAsked: () => asked.values().next().value ?? Number.POSITIVE_INFINITY,
-
     heedBans() {
       for (const resource of active.values()) {
         // What these bring is older than the ban, whatever tags it will turn out to have.
@@ -268,7 +253,12 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
     purge(key) {
       const resource = active.get(key)
       if (resource) cutOff(resource)
-      return store.drop(key)
+      return store.drop(key).catch(async (error) => {
+        // It would come back with the next start, unless a ban says otherwise.
+        if (!bans.outlastProcess) throw error
+        await bans.ban([{ kind: 'key', key }], 'gone')
+        return 0
+      })
     },
 
     purgeAll() {

@@ -24,7 +24,8 @@ const H2C = /(?:^|[\t ,])(?:h2c?|http\/2(?:\.0)?)(?:[\t ,]|$)/i
  * the wish: the request is then an ordinary one, as Java's HttpClient, which always asks, expects.
  */
 export function mayUpgrade(req: IncomingMessage): boolean {
-  return !H2C.test(req.headers.upgrade ?? '')
+  // A purge is answered here, whatever else it asks for.
+  return req.method !== 'PURGE' && !H2C.test(req.headers.upgrade ?? '')
 }
 
 /**

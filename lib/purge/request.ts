@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { PurgeMethod } from '../cache/counters.ts'
-import { fieldValue } from '../semantics/fields.ts'
-import { surrogateKeys } from '../semantics/tags.ts'
+import { fieldValue, fieldValues, hasField } from '../semantics/fields.ts'
+import { cacheTags, surrogateKeys } from '../semantics/tags.ts'
 import type { FieldList } from '../semantics/types.ts'
 
 /** What a purge names: the object of a target, paths of its host, tags, or everything. */
@@ -39,11 +39,14 @@ function subjectOf(fields: FieldList, path: string): PurgeSubject | BadPurge {
   if (all === undefined) return notAFlag('all', 'X-Purge-All')
   if (all) return { method: 'all' }
 
-  const tagFields = ['surrogate-key', 'x-purge-tag'].map((name) => fieldValue(fields, name))
-  if (tagFields.some((value) => value !== undefined)) {
-    return tagSubject(tagFields.flatMap(surrogateKeys))
+  if (hasField(fields, 'surrogate-key') || hasField(fields, 'x-purge-tag')) {
+    const keys = surrogateKeys(fieldValue(fields, 'surrogate-key'))
+    return tagSubject([...keys, ...cacheTags(fieldValue(fields, 'x-purge-tag'))])
   }
-  const pattern = fieldValue(fields, 'x-purge-pattern') ?? (path.includes('*') ? path : undefined)
+  const patterns = fieldValues(fields, 'x-purge-pattern')
+  // Joined they would be one pattern that nobody meant.
+  if (patterns.length > 1) return { method: 'prefix', problem: 'one X-Purge-Pattern a request' }
+  const pattern = patterns[0] ?? (path.includes('*') ? path : undefined)
   return pattern === undefined ? { method: 'url' } : pathSubject(pattern)
 }
 

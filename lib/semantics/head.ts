@@ -91,8 +91,9 @@ export function describes(head: Head, response: ReceivedResponse): boolean | und
   const { etag, lastModified } = validatorsOf(response.fields, null)
   const length = fieldValue(response.fields, 'content-length')
   if (etag !== head.etag || lastModified !== head.lastModified) return false
-  if (etag === null && lastModified === null && length === undefined) return undefined
-  return length === undefined || length === String(head.length)
+  if (length !== undefined && length !== String(head.length)) return false
+  // Many bodies have one length: it alone would make fresh again what was purged softly.
+  return etag === null && lastModified === null ? undefined : true
 }
 
 /**

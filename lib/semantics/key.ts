@@ -154,8 +154,8 @@ function parameterName(parameter: string): string {
   return equals === -1 ? parameter : parameter.slice(0, equals)
 }
 
-/** Undefined when invalid. An empty port is the default port (RFC 9110 section 4.2.3). */
-function normaliseAuthority(value: string, scheme: string): string | undefined {
+/** A host, and a port, as keys have it; undefined when it is none. An empty port is the default port (RFC 9110 section 4.2.3). */
+export function normaliseAuthority(value: string, scheme: string): string | undefined {
   const match = AUTHORITY.exec(value)
   if (match === null) return undefined
   const host = match[1].toLowerCase()

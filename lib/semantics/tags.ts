@@ -1,16 +1,13 @@
 import { fieldValue } from './fields.ts'
-import type { FieldList, Head } from './types.ts'
-
-/** Tags of one response that count, as Fastly and Cloudflare limit them by bytes of a field of 16 KiB. */
-const MAX_TAGS = 1000
+import type { Head } from './types.ts'
 
 /**
  * The tags by which a stored response can be purged: those of Surrogate-Key (between spaces, as Fastly and Varnish have
  * them) and of Cache-Tag (between commas, as Akamai and Cloudflare do), and its Cache-Groups (RFC 9875). Case counts.
  */
 export function tagsOf({ fields, groups }: Pick<Head, 'fields' | 'groups'>): Set<string> {
-  const tags = [...surrogateKeys(fieldValue(fields, 'surrogate-key')), ...cacheTags(fields)]
-  return new Set([...tags.slice(0, MAX_TAGS), ...groups])
+  const keys = surrogateKeys(fieldValue(fields, 'surrogate-key'))
+  return new Set([...keys, ...cacheTags(fieldValue(fields, 'cache-tag')), ...groups])
 }
 
 /** The tags that a Surrogate-Key field names; several lines come joined by commas. */
@@ -18,8 +15,8 @@ export function surrogateKeys(value: string | undefined): string[] {
   return value === undefined ? [] : value.split(/[\s,]+/).filter((tag) => tag !== '')
 }
 
-function cacheTags(fields: FieldList): string[] {
-  const value = fieldValue(fields, 'cache-tag')
+/** The tags that a Cache-Tag field names; they may have spaces in them. */
+export function cacheTags(value: string | undefined): string[] {
   if (value === undefined) return []
   return value
     .split(',')

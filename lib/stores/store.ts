@@ -137,7 +137,8 @@ export interface SliceStore {
 
   /**
    * Forgets everything under a key, what is still queued too. When it returns, no later get finds anything older;
-   * when the promise resolves, that is true after kill -9 too. Resolves to the number of heads and slices removed.
+   * when the promise resolves, that is true after kill -9 too. Resolves to the number of heads and slices removed; rejects
+   * when the medium failed: then what was dropped could come back with the next start.
    */
   drop(key: string): Promise<number>
 

@@ -12,6 +12,11 @@ export function uniqueNow(): number {
   return last
 }
 
+/** Whether a time is later than any that `uniqueNow` has given: of another process, by a clock that was ahead of ours. */
+export function isAhead(time: number): boolean {
+  return time > last && time > Date.now()
+}
+
 /** From now on the time is later than that one: another process had it, and the clock may have been set back since. */
 export function notBefore(time: number): void {
   last = Math.max(last, time)

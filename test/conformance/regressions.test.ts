@@ -214,7 +214,7 @@ t.test('of long group names fewer are remembered, and the forgotten ones count f
   const key = cacheKey(target, cacheKeyOptions())
   const head = { key, order: uniqueNow(), groups: ['g'], fields: [] as string[] } as unknown as Head
   const invalidate = (authority: string) =>
-    bans.ban({ kind: 'group', scheme: 'http', authority, name: 'x' }, 'invalid')
+    bans.ban([{ kind: 'group', scheme: 'http', authority, name: 'x' }], 'invalid')
   invalidate('a')
   t.equal(bans.verdict(head), null)
   for (let i = 0; i < 200; i++) invalidate('b'.repeat(15_000) + i)

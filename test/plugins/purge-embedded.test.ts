@@ -92,3 +92,38 @@ t.test('a service that is ending takes no purge: who takes over would not hear o
   t.equal(answer.status, 503)
   t.equal(answer.header('retry-after'), '1')
 })
+
+t.test('a host may have the default port; an empty token is refused', async (t) => {
+  const fields = { 'Cache-Control': 'max-age=60' }
+  const origin = await startOrigin(t, (_request, exchange) => exchange.respond({ fields, body: 'x' }))
+  const fastify = Fastify({ forceCloseConnections: true })
+  t.teardown(() => fastify.close())
+  await fastify.register(l1Cache, { maxBytes: 1e7 })
+  await fastify.register(streamingProxy, { upstream: origin.url })
+  await fastify.register(purge)
+  const url = await fastify.listen({ port: 0, host: '127.0.0.1' })
+  const ask = async () => (await get(`${url}/a`, { headers: { host: 'cdn.example' } })).header('x-cache')
+  await ask()
+  await fastify.purge({ prefix: '/', host: 'CDN.example:80' })
+  t.equal(await ask(), 'MISS')
+  await t.rejects(fastify.purge({ prefix: '/', host: 'a b' }), { message: /a b is no host/ })
+  t.throws(() => fastify.purge.configure({ authToken: '' }), { message: /authToken is empty/ })
+})
+
+t.test('where keys lack parameters of the query, a pattern with a query means them all', async (t) => {
+  for (const cacheKey of [{ ignoreQuery: true }, { queryAllowlist: ['v'] }]) {
+    const fields = { 'Cache-Control': 'max-age=60' }
+    const origin = await startOrigin(t, (_request, exchange) => exchange.respond({ fields, body: 'x' }))
+    const fastify = Fastify({ forceCloseConnections: true })
+    t.teardown(() => fastify.close())
+    await fastify.register(l1Cache, { maxBytes: 1e7 })
+    await fastify.register(streamingProxy, { upstream: origin.url, cacheKey })
+    await fastify.register(purge)
+    const url = await fastify.listen({ port: 0, host: '127.0.0.1' })
+    const result = async (path: string) => (await get(url + path)).header('x-cache')
+    for (const path of ['/a.js?x=1&v=2', '/b.js']) await result(path)
+    await fastify.purge({ prefix: '/a*?x=1*' })
+    t.equal(await result('/a.js?x=1&v=2'), 'MISS')
+    t.equal(await result('/b.js'), 'HIT')
+  }
+})

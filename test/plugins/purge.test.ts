@@ -167,3 +167,40 @@ t.test('F49 PURGE is for the proxy port: health and metrics do not take it', asy
   t.equal(await result('/a'), 'HIT')
   t.equal(origin.requests.length, 1)
 })
+
+t.test(
+  'a path with a percent sign that encodes nothing can be purged, by URL, prefix and glob',
+  async (t) => {
+    const { purgeAs, stillThere, warm } = await startPurged(t, withToken)
+    const paths = ['/caf%c3%a9/x?d=50%', '/%7Euser/50%', '/a%']
+    for (const [path, left] of [
+      ['/caf%C3%A9/*', paths.slice(1)],
+      ['/~user/*', [paths[0], paths[2]]],
+      ['/%7Eu*50%', [paths[0], paths[2]]],
+      ['/a%', paths.slice(0, 2)],
+    ] as [string, string[]][]) {
+      await warm(paths)
+      t.equal((await purgeAs(path)).status, 200, path)
+      t.same(await stillThere(paths), left, path)
+    }
+  },
+)
+
+t.test('a tag may have spaces; two patterns in one request are refused', async (t) => {
+  const { server, purgeAs, result } = await startPurged(t, withToken)
+  await result('/a?tag=my%20tag')
+  t.equal((await purgeAs('/', { 'x-purge-tag': 'my tag' })).status, 200)
+  t.equal(await result('/a?tag=my%20tag'), 'MISS')
+  const headers = ['Authorization', 'Bearer sesame', 'X-Purge-Pattern', '/a', 'X-Purge-Pattern', '/b']
+  const { status } = await get(`${server.url}/`, { method: 'PURGE', headers })
+  t.equal(status, 400)
+  t.equal(await result('/a?tag=my%20tag'), 'HIT')
+})
+
+t.test('a PURGE that asks for another protocol is not forwarded either', async (t) => {
+  const { origin, server } = await startPurged(t, withToken)
+  const headers = { connection: 'Upgrade', upgrade: 'websocket' }
+  const { status } = await get(`${server.url}/x`, { method: 'PURGE', headers })
+  t.equal(status, 401)
+  t.equal(origin.requests.length, 0)
+})

@@ -115,6 +115,12 @@ t.test('a 200 to HEAD describes what has the same validators and length', async 
   t.notOk(check(['ETag', '"a"']), 'it lacks a validator that is stored')
   t.notOk(check([]))
   t.equal(describes(headOf([]), received([])), undefined, 'nothing tells')
+  t.equal(
+    describes(headOf([]), received(['Content-Length', '1000'])),
+    undefined,
+    'many bodies have one length',
+  )
+  t.equal(describes(headOf([]), received(['Content-Length', '999'])), false, 'another length is another body')
 })
 
 t.test(

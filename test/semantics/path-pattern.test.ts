@@ -10,6 +10,7 @@ t.test('a pattern is a prefix, unless a star stands elsewhere than at the end', 
   t.same(readPattern('/a/*.jpg'), { parts: ['/a/', '.jpg'] })
   t.same(readPattern('/a/**/b*'), { parts: ['/a/', '/b', ''] })
   t.same(readPattern('/%7Euser/%2f'), { prefix: '/~user/%2F' }, 'as paths are spelt in keys')
+  t.same(readPattern('/%7Euser/50%*'), { prefix: '/~user/50%' }, 'also where a percent sign encodes nothing')
   t.end()
 })
 

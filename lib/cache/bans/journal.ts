@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Ban } from './ban.ts'
@@ -11,10 +12,14 @@ import type { Ban } from './ban.ts'
 export interface BanJournal {
   /** Resolves when the ban is on the disk (fdatasync); many share one write. Rejects with the file system's error. */
   append(ban: Ban): Promise<void>
-  /** Writes the file anew with these bans only, and those appended meanwhile. */
-  rewrite(bans: () => readonly Ban[]): Promise<void>
+  /** Writes the file anew with what is needed only, if that is still wanted when its turn comes. */
+  rewrite(isWanted: () => boolean): Promise<void>
+  /** Reads what another process has appended. */
+  look(): Promise<void>
   /** Lines in the file. */
   readonly length: number
+  /** Whether the file has to be written anew before it can be appended to. */
+  readonly isDamaged: boolean
   close(): Promise<void>
 }
 
@@ -32,7 +37,7 @@ const HEADER = 'slicestream bans 1\n'
  * Reads the file. One that is not there is made with the first ban; a last line that is not whole was never answered.
  *
  * @param bans what to write when the file must be written anew
- * @param others told of what another process has appended since, one that takes over or is taken over; of ours too
+ * @param others told of what another process has appended since, one that takes over or is taken over
  * @throws Error of one sentence for a file that cannot be read, or is none of ours
  */
 export function openJournal(
@@ -55,7 +60,7 @@ export function openJournal(
 }
 
 interface Waiting {
-  ban: Ban
+  line: string
   resolve(): void
   reject(error: unknown): void
 }
@@ -70,8 +75,9 @@ function createJournal(
   let handle: FileHandle | undefined
   let mustRewrite = known === null
   let length = known?.lines ?? 0
-  /** How far the file was read. */
+  /** How far the file was read, and lines of ours that come behind that. */
   let readTo = known?.bytes ?? 0
+  const mine = new Set<string>()
   const waiting: Waiting[] = []
   /** What touches the file comes one after the other. */
   let last: Promise<unknown> = Promise.resolve()
@@ -86,9 +92,14 @@ function createJournal(
     const batch = waiting.splice(0)
     if (batch.length === 0) return
     try {
-      if (mustRewrite || !(await isCurrent())) await writeAnew(bans)
-      await handle!.appendFile(batch.map(({ ban }) => encode(ban)).join(''))
-      await handle!.datasync()
+      if (mustRewrite) await writeAnew()
+      do {
+        if (!(await isOpen()) && handle === undefined) await writeAnew()
+        for (const { line } of batch) mine.add(line)
+        await handle!.appendFile(batch.map(({ line }) => line).join(''))
+        await handle!.datasync()
+        // Another process may have put a new file in its place meanwhile, without what came here.
+      } while (!(await isOpen()))
       await catchUp()
       for (const { resolve } of batch) resolve()
     } catch (error) {
@@ -98,73 +109,99 @@ function createJournal(
     }
   }
 
-  /** Opens the file; a process that took over from us may have replaced it, and reads what we append to its own. */
-  async function isCurrent(): Promise<boolean> {
+  /** Opens the file that is there. @returns whether it is the one that was open, or the first one */
+  async function isOpen(): Promise<boolean> {
     try {
       const there = await stat(file)
       if (handle !== undefined && (await handle.stat()).ino === there.ino) return true
-      if (handle !== undefined) {
-        await handle.close()
-        readTo = HEADER.length
-        length = 0
-      }
+      const isFirst = handle === undefined
+      await handle?.close()
       handle = undefined
       handle = await open(file, 'a+', 0o600)
-      return true
+      if (isFirst) return true
+      // One that was written anew: all of it is read.
+      length = readTo = 0
+      await catchUp()
+      return false
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-      throw error
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      await handle?.close()
+      handle = undefined
+      return false
     }
   }
 
-  /** Reads what was appended, by whomever: two processes may overlap, and each heeds what the other was told. */
-  async function catchUp(): Promise<void> {
+  /** Reads what was appended by another process: two may overlap, and each heeds what the other was told. @returns the lines */
+  async function catchUp(): Promise<string> {
     const { size } = await handle!.stat()
     const bytes = Buffer.alloc(Math.max(0, size - readTo))
     const { bytesRead } = await handle!.read(bytes, 0, bytes.length, readTo)
     const whole = bytes.subarray(0, bytes.subarray(0, bytesRead).lastIndexOf(10) + 1)
     readTo += whole.length
-    for (const line of whole.toString().split('\n').slice(0, -1)) {
+    for (const text of whole.toString().split('\n').slice(0, -1)) {
+      const line = `${text}\n`
+      if (line === HEADER) continue
       length++
-      const ban = decode(line)
+      const ban = mine.delete(line) ? undefined : decode(text)
       if (ban !== undefined) others(ban)
     }
+    return whole.toString()
   }
 
-  async function writeAnew(content: () => readonly Ban[]): Promise<void> {
-    if (!mustRewrite && (await isCurrent())) await catchUp()
-    await handle?.close()
-    handle = undefined
+  async function writeAnew(): Promise<void> {
+    // What another process has written since is not lost with the file.
+    if ((await isOpen()) || handle !== undefined) await catchUp()
+    const replaced = handle
     await mkdir(dirname(file), { recursive: true })
-    const temp = `${file}.new`
-    const written = content()
-    const fresh = await open(temp, 'w', 0o600)
+    const temp = `${file}.${randomBytes(6).toString('hex')}`
+    const lines = bans().map(encode)
+    const fresh = await open(temp, 'wx', 0o600)
     try {
-      await fresh.writeFile(HEADER + written.map(encode).join(''))
+      await fresh.writeFile(HEADER + lines.join(''))
       await fresh.datasync()
-    } finally {
       await fresh.close()
+      await rename(temp, file)
+    } catch (error) {
+      await fresh.close().catch(() => {})
+      await unlink(temp).catch(() => {})
+      throw error
     }
-    await rename(temp, file)
     await syncDirectory(dirname(file))
+    // What came after that look and before the rename; who appended later finds another file in the place of his.
+    const late = replaced === undefined ? '' : await catchUp()
+    await replaced?.close()
     handle = await open(file, 'a+', 0o600)
-    readTo = (await handle.stat()).size
-    length = written.length
+    if (late !== '') {
+      await handle.appendFile(late)
+      await handle.datasync()
+    }
+    length = 0
+    readTo = 0
+    for (const line of lines) mine.add(line)
     mustRewrite = false
+    await catchUp()
   }
 
   return {
     append(ban) {
       return new Promise((resolve, reject) => {
-        waiting.push({ ban, resolve, reject })
+        waiting.push({ line: encode(ban), resolve, reject })
         if (waiting.length === 1) void inTurn(writeWaiting)
       })
     },
 
-    rewrite: (content) => inTurn(() => writeAnew(content)),
+    rewrite: (isWanted) => inTurn(async () => void (isWanted() && (await writeAnew()))),
+
+    look: () =>
+      inTurn(async () => {
+        if (await isOpen()) await catchUp()
+      }),
 
     get length() {
       return length
+    },
+    get isDamaged() {
+      return mustRewrite
     },
 
     close: () =>

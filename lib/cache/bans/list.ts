@@ -1,7 +1,8 @@
 import { keyedTarget } from '../../semantics/key.ts'
-import { matchesGlob, readPattern } from '../../semantics/path-pattern.ts'
+import { matchesGlob, readPattern, spelling } from '../../semantics/path-pattern.ts'
 import { tagsOf } from '../../semantics/tags.ts'
 import type { Head } from '../../semantics/types.ts'
+import { isAhead } from '../../upstream/clock.ts'
 import type { Ban, BanMode, BanTarget, Verdict } from './ban.ts'
 
 /** Bans that are remembered one by one; the oldest of more become bans of everything. Globs are tried one by one. */
@@ -11,6 +12,8 @@ export const MAX_GLOBS = 500
 export const MAX_CHARACTERS = 2_000_000
 
 const MODES: readonly BanMode[] = ['gone', 'invalid', 'stale']
+/** No host can be named so. */
+const EVERY_HOST = '/'
 const ALL: BanTarget = { kind: 'all' }
 
 /** When each thing was banned last, in each mode; 0 = never. */
@@ -33,6 +36,8 @@ export interface BanList {
   bans(): Ban[]
   /** Forgets what was banned at that time or before: nothing so old is stored any more. */
   retire(time: number): void
+  /** The last such time: what was asked for before it must not be stored. */
+  readonly retiredTo: number
   readonly size: number
   /** Time of the newest of them, 0 without any. */
   readonly newest: number
@@ -49,12 +54,14 @@ export function createBanList(): BanList {
   let serial = 0
   let newest = 0
   let characters = 0
+  let retiredTo = 0
 
   function add({ what, mode, time }: Ban): void {
     const name = nameOf(what)
     const rule = rules.get(name) ?? { what, gone: 0, invalid: 0, stale: 0 }
-    if (!rules.has(name)) index(name, rule, 1)
-    rules.delete(name) // so that it is set as the last one
+    // So that it is set as the last one.
+    if (rules.has(name)) remove(name)
+    index(name, rule, 1)
     rules.set(name, rule)
     rule[mode] = Math.max(rule[mode], time)
     newest = Math.max(newest, time)
@@ -105,7 +112,8 @@ export function createBanList(): BanList {
     const { key } = head
     consider(rules.get(nameOf(ALL)))
     consider(rules.get(nameOf({ kind: 'key', key })))
-    const { scheme, authority, path } = keyedTarget(key)
+    const { scheme, authority, path: keyed } = keyedTarget(key)
+    const path = spelling(keyed)
     const tags = tagsOf(head)
     for (const tag of tags) consider(rules.get(nameOf({ kind: 'tag', tag })))
     if (tags.size > 0) consider(rules.get(nameOf({ kind: 'tagged' })))
@@ -120,7 +128,9 @@ export function createBanList(): BanList {
       const isHere = glob.authority === null || glob.authority === authority
       if (isHere && matchesGlob(glob.parts, path)) consider(glob.rule)
     }
-    for (const mode of MODES) if (head.order < times[mode]) return { mode, time: times[mode] }
+    // By a clock that was set back since: it was before anything that this process knows.
+    const order = isAhead(head.order) ? 0 : head.order
+    for (const mode of MODES) if (order < times[mode]) return { mode, time: times[mode] }
     return null
   }
 
@@ -128,7 +138,7 @@ export function createBanList(): BanList {
     add,
 
     verdict(head) {
-      if (head.order >= newest) return null
+      if (newest === 0 || (head.order >= newest && !isAhead(head.order))) return null
       const known = judged.get(head)
       if (known?.serial === serial) return known.verdict
       const verdict = judge(head)
@@ -145,6 +155,7 @@ export function createBanList(): BanList {
     },
 
     retire(time) {
+      retiredTo = Math.max(retiredTo, time)
       for (const [name, rule] of rules) {
         for (const mode of MODES) if (rule[mode] <= time) rule[mode] = 0
         if (MODES.every((mode) => rule[mode] === 0)) remove(name)
@@ -153,6 +164,9 @@ export function createBanList(): BanList {
       serial++
     },
 
+    get retiredTo() {
+      return retiredTo
+    },
     get size() {
       return rules.size
     },
@@ -177,11 +191,11 @@ function nameOf(what: BanTarget): string {
     case 'paths': {
       const pattern = readPattern(what.pattern)
       if ('prefix' in pattern) return prefixName(what.authority, pattern.prefix)
-      return `glob ${what.authority ?? '*'} ${pattern.parts.join('*')}`
+      return `glob ${what.authority ?? EVERY_HOST} ${pattern.parts.join('*')}`
     }
   }
 }
 
 function prefixName(authority: string | null, prefix: string): string {
-  return `prefix ${authority ?? '*'} ${prefix}`
+  return `prefix ${authority ?? EVERY_HOST} ${prefix}`
 }

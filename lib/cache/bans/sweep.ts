@@ -6,8 +6,8 @@ import type { BanList } from './list.ts'
 /** A cache whose stores are swept. */
 export interface Swept {
   store: Pick<SliceStore, 'eachHeads' | 'flush'>
-  /** When the longest request that may still be stored was sent; Infinity = there is none. */
-  oldestAsked(): number
+  /** Something was banned just now: what is under way is older. */
+  heed(): void
   /** Has the stores hold of a key what the bans leave of it. Resolves to how many heads that changed. */
   settle(key: string): Promise<number>
 }
@@ -15,6 +15,8 @@ export interface Swept {
 export interface Sweep {
   /** Something was banned: the stores are swept some time later. */
   request(): void
+  /** Tells the caches of a new ban. */
+  heed(): void
   /** @returns ends it */
   attach(swept: Swept): () => void
   readonly counts: { runs: number; heads: number }
@@ -64,8 +66,7 @@ export function createSweep({
 
   async function run(): Promise<void> {
     const { signal } = closing
-    // What an origin has not answered yet is older than bans that came since, and will be stored unless they are remembered.
-    const until = Math.min(list.newest, ...[...caches].map((cache) => cache.oldestAsked()))
+    const until = list.newest
     const started = performance.now()
     const before = counts.heads
     let whole = caches.size > 0
@@ -95,6 +96,10 @@ export function createSweep({
 
   return {
     request,
+
+    heed() {
+      for (const cache of caches) cache.heed()
+    },
 
     attach(swept) {
       caches.add(swept)

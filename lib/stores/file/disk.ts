@@ -14,11 +14,14 @@ export interface Disk {
   write(path: string, id: EntryId, payload: readonly Buffer[], isWanted: () => boolean): Promise<boolean>
   /** True when there was something. */
   remove(path: string): Promise<boolean>
+  /** What could not be removed, and was not replaced since. */
+  readonly stuck: ReadonlySet<string>
 }
 
 export function createDisk(dir: string, stats: StoreStats, space: SpaceGuard, log?: StoreLog): Disk {
   const writer = createEntryWriter(dir)
   const breaker = createBreaker()
+  const stuck = new Set<string>()
 
   function failed(error: unknown): void {
     stats.writeErrors++
@@ -40,6 +43,7 @@ export function createDisk(dir: string, stats: StoreStats, space: SpaceGuard, lo
         if (breaker.isOpen(Date.now())) throw PAUSED
         await writer.write(path, id, payload, isWanted)
         breaker.succeeded()
+        stuck.delete(path)
         for (const each of payload) stats.writtenBytes += each.length
         return true
       } catch (error) {
@@ -52,12 +56,17 @@ export function createDisk(dir: string, stats: StoreStats, space: SpaceGuard, lo
 
     async remove(path) {
       try {
-        return await removeFile(join(dir, path))
+        const found = await removeFile(join(dir, path))
+        stuck.delete(path)
+        return found
       } catch (error) {
         failed(error)
+        stuck.add(path)
         return false
       }
     },
+
+    stuck,
   }
 }
 

@@ -50,6 +50,8 @@ export interface Entries {
   clear(): Promise<number>
   /** Takes in what earlier lives left. */
   recover(): Promise<void>
+  /** Whether a file of the object could not be removed: the next start would find it. */
+  isStuck(object: string): boolean
   /** Puts are refused from now on, and recovery stops as soon as it has removed what was dropped. */
   close(): void
   flush(): Promise<void>
@@ -272,7 +274,14 @@ export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: E
       index.find(object, generation, at) !== undefined || mayBeOnDisk(object, generation),
     drop,
     dropHeads,
-    eachHeads: async (visit, signal) => indexIsComplete && eachHeads(headsSources, visit, signal),
+    async eachHeads(visit, signal) {
+      if (!indexIsComplete) return false
+      const visited = await eachHeads(headsSources, visit, signal)
+      for (const path of disk.stuck) await queue.remove(path)
+      // A file that is still there comes back with the next start.
+      return visited && goneBytes === 0 && disk.stuck.size === 0
+    },
+    isStuck: (object) => [...disk.stuck].some((path) => path.includes(object)),
 
     async clear() {
       if (!indexIsComplete) dropped.add(ALL)

@@ -91,6 +91,8 @@ export async function createFileStore(options: FileStoreOptions): Promise<FileSt
       const slices = entries.drop(object)
       const hadHeads = await heads
       await Promise.all(slices)
+      if (entries.isStuck(object))
+        throw new Error('files could not be removed: the next start would find them')
       return slices.length + (hadHeads ? 1 : 0)
     },
 

@@ -58,6 +58,9 @@ export interface Entries extends Gets {
   clear(): Promise<number>
 }
 
+/** What was dropped is found no more; only a crash before the device works again could bring it back. */
+const OWED = 'the purge log could not be written, and is tried again'
+
 export function createEntries(options: EntriesOptions): Entries {
   const { catalog, guard, purges, nextSequence } = options
   const known = createKnown(catalog)
@@ -84,7 +87,7 @@ export function createEntries(options: EntriesOptions): Entries {
   const walks = createHeadsWalks({ ...options, known, counts, isReadable: isOnline })
 
   /** So that it is not found after a crash either. */
-  function purge(kind: 'object' | 'heads' | 'all', { low, high }: ObjectName): Promise<void> {
+  function purge(kind: 'object' | 'heads' | 'all', { low, high }: ObjectName): Promise<boolean> {
     if (state === 'recovering') {
       if (kind === 'all') clearedEarly = true
       else droppedEarly.push({ name: { low, high }, generation: kind === 'heads' ? HEADS_NAME : undefined })
@@ -155,7 +158,7 @@ export function createEntries(options: EntriesOptions): Entries {
     async drop(key) {
       const removed = known.forgetAll(key)
       counts.removes += removed
-      await purge('object', objectName(key))
+      if (!(await purge('object', objectName(key)))) throw new Error(OWED)
       return removed
     },
 
@@ -164,7 +167,7 @@ export function createEntries(options: EntriesOptions): Entries {
       for (const entry of waiting) pending.cancel(entry)
       const removed = waiting.length + catalog.clear()
       counts.removes += removed
-      await purge('all', { low: 0, high: 0 })
+      if (!(await purge('all', { low: 0, high: 0 }))) throw new Error(OWED)
       return removed
     },
   }

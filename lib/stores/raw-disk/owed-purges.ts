@@ -56,9 +56,12 @@ export function createOwedPurges(onMany: () => void, maxKeys: number = MAX_KEYS)
   }
 
   function tell(waiting: readonly ((removed: number) => void)[], removed: Promise<number>): void {
-    void removed.then((count) => {
-      for (const resolve of waiting) resolve(count)
-    })
+    // Where it could not be written down, the store tries again.
+    void removed
+      .catch(() => 0)
+      .then((count) => {
+        for (const resolve of waiting) resolve(count)
+      })
   }
 
   return {

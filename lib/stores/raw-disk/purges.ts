@@ -2,8 +2,8 @@ import type { PurgeLog, PurgeRecord } from './purge-log.ts'
 
 /** Makes what was dropped stay dropped: in the purge log, or owed to it while the device fails. */
 export interface Purges {
-  /** Resolves when it is durable, or when the device failed: then it is tried again, until it is. */
-  add(record: PurgeRecord): Promise<void>
+  /** Resolves to true when it is durable, to false when the device failed: then it is tried again, until it is. */
+  add(record: PurgeRecord): Promise<boolean>
   /** The device is back. */
   retry(): void
   /** Resolves when all records so far are durable or owed. */
@@ -11,6 +11,8 @@ export interface Purges {
   /** Nothing is tried any more. */
   close(): void
   readonly records: number
+  /** Whether a record waits for a device that failed. */
+  readonly isOwing: boolean
 }
 
 /** Records that are owed one by one; more of them become one record that purges everything. */
@@ -23,13 +25,15 @@ export function createPurges(log: PurgeLog): Purges {
   let timer: NodeJS.Timeout | undefined
   let records = 0
 
-  async function append(record: PurgeRecord): Promise<void> {
+  async function append(record: PurgeRecord): Promise<boolean> {
     try {
       await log.append(record)
     } catch {
-      return owe(record)
+      owe(record)
+      return false
     }
     retry()
+    return true
   }
 
   /** Also without another purge: the error may have been the only one. */
@@ -57,6 +61,9 @@ export function createPurges(log: PurgeLog): Purges {
     close() {
       clearTimeout(timer)
       owed = []
+    },
+    get isOwing() {
+      return owed.length > 0
     },
     get records() {
       return records

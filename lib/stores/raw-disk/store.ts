@@ -260,7 +260,9 @@ export async function createRawDiskStore(options: RawDiskStoreOptions): Promise<
     putSlice: entries.put,
     async eachHeads(visit, signal) {
       await orAborted(recovered, signal)
-      return entries.eachHeads(visit, signal)
+      const visited = await entries.eachHeads(visit, signal)
+      // What is owed to the purge log comes back with a crash.
+      return visited && !purges.isOwing
     },
     dropGeneration: entries.dropGeneration,
     drop: entries.drop,

@@ -77,9 +77,9 @@ t.test('a file of somebody else is refused and left as it is', (t) => {
 
 t.test('written anew it has what is needed, and what is appended meanwhile', async (t) => {
   const file = join(tempDir(t), 'bans')
-  const { journal } = openJournal(file, none)
+  const { journal } = openJournal(file, () => [ban(20)])
   for (let time = 1; time <= 20; time++) await journal.append(ban(time))
-  const rewritten = journal.rewrite(() => [ban(20)])
+  const rewritten = journal.rewrite(() => true)
   const appended = journal.append(ban(21))
   await Promise.all([rewritten, appended])
   t.equal(journal.length, 2)
@@ -93,8 +93,8 @@ t.test(
     const file = join(tempDir(t), 'bans')
     const old = openJournal(file, none).journal
     await old.append(ban(1))
-    const young = openJournal(file, none).journal
-    await young.rewrite(() => [ban(1)])
+    const young = openJournal(file, () => [ban(1)]).journal
+    await young.rewrite(() => true)
     await old.append(ban(2))
     await young.append(ban(3))
     await Promise.all([old.close(), young.close()])
@@ -111,7 +111,7 @@ t.test('an error rejects; what comes after it is whole, with what is known by th
   renameSync(dir, `${dir}2`)
   writeFileSync(dir, 'no directory')
   known.push(ban(1))
-  await t.rejects(journal.append(ban(1)), { code: 'EEXIST' })
+  await t.rejects(journal.append(ban(1)), { code: 'ENOTDIR' })
   renameSync(dir, `${dir}3`)
   known.push(ban(2))
   await journal.append(ban(2))
@@ -124,30 +124,75 @@ t.test('an error rejects; what comes after it is whole, with what is known by th
   t.ok(bans.some(({ time }) => time === 2))
 })
 
+/** A process: what it knows, and its journal. */
+function openProcess(file: string) {
+  const known = new Map<number, Ban>()
+  const opened = openJournal(
+    file,
+    () => [...known.values()],
+    (other) => known.set(other.time, other),
+  )
+  for (const each of opened.bans) known.set(each.time, each)
+  const { journal } = opened
+  return {
+    known,
+    journal,
+    ban(time: number) {
+      known.set(time, ban(time))
+      return journal.append(ban(time))
+    },
+  }
+}
+
+const timesIn = (file: string) => openJournal(file, none).bans.map(({ time }) => time)
+
 t.test(
   'two processes that overlap hear of each other, and neither drops what the other was told',
   async (t) => {
     const file = join(tempDir(t), 'bans')
-    const kept: Record<string, Map<number, Ban>> = { old: new Map(), young: new Map() }
-    const start = (name: string) => {
-      const mine = kept[name]
-      return openJournal(
-        file,
-        () => [...mine.values()],
-        (other) => mine.set(other.time, other),
-      ).journal
-    }
-    const old = start('old')
-    await old.append(ban(1))
-    const young = start('young')
-    await Promise.all([2, 4, 6].map((time) => old.append(ban(time))))
-    await young.append(ban(3))
-    t.same([...kept.young.keys()], [2, 4, 6, 3])
-    await old.append(ban(5))
-    t.same([...kept.old.keys()], [1, 2, 4, 6, 3, 5])
-    await young.rewrite(() => [ban(1), ...kept.young.values()])
-    await Promise.all([old.close(), young.close()])
-    const times = openJournal(file, none).bans.map(({ time }) => time)
-    t.same(times.sort(), [1, 2, 3, 4, 5, 6])
+    const old = openProcess(file)
+    await old.ban(1)
+    const young = openProcess(file)
+    await Promise.all([2, 4, 6].map((time) => old.ban(time)))
+    await young.ban(3)
+    t.same([...young.known.keys()].sort(), [1, 2, 3, 4, 6])
+    await old.ban(5)
+    t.same([...old.known.keys()].sort(), [1, 2, 3, 4, 5, 6])
+    await young.journal.rewrite(() => true)
+    await Promise.all([old.journal.close(), young.journal.close()])
+    t.same(timesIn(file).sort(), [1, 2, 3, 4, 5, 6])
   },
 )
+
+for (const beginning of ['no file', 'a torn line']) {
+  t.test(`two processes that both begin with ${beginning} drop nothing`, async (t) => {
+    const file = join(tempDir(t), 'bans')
+    if (beginning === 'a torn line') writeFileSync(file, 'slicestream bans 1\n1234')
+    const [a, b] = [openProcess(file), openProcess(file)]
+    await a.ban(1)
+    await b.ban(2)
+    await a.ban(3)
+    await Promise.all([a.journal.close(), b.journal.close()])
+    t.same([...new Set(timesIn(file))].sort(), [1, 2, 3])
+  })
+}
+
+t.test('what is appended while another process writes the file anew is in it', async (t) => {
+  const file = join(tempDir(t), 'bans')
+  const [a, b] = [openProcess(file), openProcess(file)]
+  await a.ban(1)
+  let running = true
+  const rewriting = (async () => {
+    while (running) await b.journal.rewrite(() => true)
+  })()
+  const times = Array.from({ length: 60 }, (_, i) => i + 2)
+  for (const time of times) await a.ban(time)
+  running = false
+  await rewriting
+  await Promise.all([a.journal.close(), b.journal.close()])
+  const found = new Set(timesIn(file))
+  t.same(
+    times.filter((time) => !found.has(time)),
+    [],
+  )
+})

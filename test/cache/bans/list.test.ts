@@ -155,3 +155,28 @@ t.test('too many bans, globs or characters: the oldest count for everything, the
   }
   t.end()
 })
+
+t.test(
+  'of too many globs, the one banned longest ago counts for everything, not one banned just now',
+  (t) => {
+    const list = createBanList()
+    const glob = (i: number) => ({ kind: 'paths', authority: null, pattern: `/${i}*x` }) as const
+    for (let i = 0; i < MAX_GLOBS; i++) list.add({ what: glob(i), mode: 'gone', time: i + 1 })
+    list.add({ what: glob(0), mode: 'gone', time: 10_000 })
+    list.add({ what: glob(MAX_GLOBS), mode: 'gone', time: 10_001 })
+    const at = (order: number) => stored({ authority: 'one', path: '/y', tags: [], groups: [], order })
+    t.equal(list.verdict(at(1))?.mode, 'gone')
+    t.equal(list.verdict(at(5000)), null)
+    t.end()
+  },
+)
+
+t.test('a host of that strange name is not every host', (t) => {
+  const list = createBanList()
+  const what = { kind: 'paths', pattern: '/a*b' } as const
+  list.add({ what: { ...what, authority: '*' }, mode: 'gone', time: 5 })
+  list.add({ what: { ...what, authority: null }, mode: 'gone', time: 6 })
+  const head = stored({ authority: 'one', path: '/a1b', tags: [], groups: [], order: 1 })
+  t.equal(list.verdict(head)?.mode, 'gone')
+  t.end()
+})

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -97,7 +97,7 @@ for (const [name, expected] of [
 
 for (const method of ['GET', 'POST']) {
   t.test(
-    `a ban is remembered until what ${method} asked for before it is answered, whatever was swept`,
+    `what ${method} asked for before a ban is not kept, though the ban is forgotten since`,
     async (t) => {
       const gate = Promise.withResolvers<void>()
       const fields = { 'Cache-Control': 'max-age=60', 'Cache-Tag': 'slow', 'Content-Location': '/slow' }
@@ -110,7 +110,7 @@ for (const method of ['GET', 'POST']) {
       const early = get(`${proxy.url}/slow`, { method, body: method === 'POST' ? 'a' : undefined })
       await until(() => origin.requests.length === 1)
       await proxy.fastify.sliceProxy!.purgeTags(['slow'])
-      await until(() => bans().counts.sweeps >= 2)
+      await until(() => bans().counts.inForce === 0)
       gate.resolve()
       await early
       t.equal(await result('/slow'), 'MISS', 'older than the purge: not kept')
@@ -200,7 +200,7 @@ t.test(
     const result = async (path: string) => (await get(proxy.url + path)).header('x-cache')
     await result('/f10')
     writeFileSync(join(dir, 'folder'), 'in the way')
-    await t.rejects(proxy.fastify.sliceProxy!.purgeTags(['ten']), { code: 'EEXIST' })
+    await t.rejects(proxy.fastify.sliceProxy!.purgeTags(['ten']), { code: 'ENOTDIR' })
     t.equal(await result('/f10'), 'MISS')
   },
 )
@@ -214,4 +214,48 @@ t.test('a damaged bans file: everything stored counts as purged', async (t) => {
   writeFileSync(file, readFileSync(file, 'utf8').replace('"a"', '"x"'))
   await proxy.restart()
   for (const path of ['/f1', '/f2']) t.same([await result(path), await result(path)], ['MISS', 'HIT'])
+})
+
+t.test('a URL whose file cannot be removed is purged all the same, after a restart too', async (t) => {
+  const { proxy, result } = await start(t, tagged, 60_000)
+  await result('/f1')
+  await proxy.l2!.flush()
+  const { unlink } = fs
+  t.teardown(() => void (fs.unlink = unlink))
+  fs.unlink = ((_path: fs.PathLike, done: (error: Error) => void) => {
+    process.nextTick(done, Object.assign(new Error('EIO'), { code: 'EIO' }))
+  }) as typeof fs.unlink
+  await proxy.fastify.sliceProxy!.purge(`${proxy.url}/f1`)
+  fs.unlink = unlink
+  await proxy.restart()
+  t.equal(await result('/f1'), 'MISS')
+})
+
+t.test('HEAD does not make fresh again what was purged softly, by its length alone', async (t) => {
+  const plain: Script = (_request, exchange) =>
+    exchange.respond({ fields: { 'Cache-Control': 'max-age=600', 'Cache-Tag': 'k' }, body: 'some' })
+  const { proxy, result } = await start(t, plain, 60_000)
+  await result('/x')
+  await proxy.fastify.sliceProxy!.purgeTags(['k'], { soft: true })
+  await get(`${proxy.url}/x`, { method: 'HEAD' })
+  t.equal(await result('/x'), 'EXPIRED')
+})
+
+t.test('a body of unknown length that was purged softly as it came, is not kept as fresh', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  const chunked: Script = async (_request, exchange) => {
+    const fields = { 'Cache-Control': 'max-age=600', 'Cache-Tag': 'k', 'Transfer-Encoding': 'chunked' }
+    await exchange.head({ fields })
+    await exchange.chunk('some')
+    if (origin.requests.length === 1) await exchange.stall(gate.promise)
+    await exchange.chunk()
+  }
+  const { origin, proxy, result, bans } = await start(t, chunked, 20)
+  const first = result('/x')
+  await until(() => proxy.counters.bytesToClients === 4)
+  await proxy.fastify.sliceProxy!.purgeTags(['k'], { soft: true })
+  await until(() => bans().counts.inForce === 0)
+  gate.resolve()
+  await first
+  t.not(await result('/x'), 'HIT')
 })

@@ -18,6 +18,8 @@ t.test(
     for (const i of [0, COUNT - 1, COUNT, COUNT + 19])
       t.equal(await store.getSlice(`key ${i}`, 1, 0), undefined)
     t.equal(store.stats().entries, 0)
+    // A sweep that came now must not say that nothing is left: the files would be found by the next start.
+    t.equal(await store.eachHeads(() => {}, new AbortController().signal), false)
     // Names of before: their old files are not removed yet, and the new ones must stay.
     const again = [0, 400, COUNT - 1, COUNT + 5]
     for (const i of again) store.putSlice(`key ${i}`, 1, 0, sliceOf(i + 7, 100))
@@ -34,6 +36,34 @@ t.test(
     const later = await createFileStore({ dir, maxBytes: 1e9 })
     await later.recovered
     t.equal(later.stats().entries, again.length)
+    await later.close()
+  },
+)
+
+t.test(
+  'a file that cannot be removed is told, tried again, and no walk says that all was seen meanwhile',
+  async (t) => {
+    const dir = scratchDirectory(t)
+    const store = await createFileStore({ dir, maxBytes: 1e9 })
+    await store.recovered
+    store.putSlice('a', 1, 0, sliceOf(1, 100))
+    await store.flush()
+    const { unlink } = fs
+    t.teardown(() => void (fs.unlink = unlink))
+    const broken = (_path: fs.PathLike, done: (error: Error) => void) => {
+      process.nextTick(done, Object.assign(new Error('EIO'), { code: 'EIO' }))
+    }
+    fs.unlink = broken as typeof fs.unlink
+    const walk = () => store.eachHeads(() => {}, new AbortController().signal)
+    await t.rejects(store.drop('a'), { message: /could not be removed/ })
+    t.equal(await store.getSlice('a', 1, 0), undefined)
+    t.equal(await walk(), false)
+    fs.unlink = unlink
+    t.equal(await walk(), true)
+    await store.close()
+    const later = await createFileStore({ dir, maxBytes: 1e9 })
+    await later.recovered
+    t.equal(later.stats().entries, 0)
     await later.close()
   },
 )
