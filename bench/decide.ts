@@ -1,3 +1,4 @@
+import { createBanList } from '../lib/cache/bans/list.ts'
 import type { Context, Exchange } from '../lib/cache/context.ts'
 import { createCounters } from '../lib/cache/counters.ts'
 import { serveFromMemory } from '../lib/cache/fast-path.ts'
@@ -169,7 +170,7 @@ function server(heads: Head[]): (exchange: Exchange) => boolean {
     sliceSize: 65536,
     counters: createCounters(),
     resources: { peek: () => undefined },
-    groups: { areInvalidated: () => false },
+    bans: createBanList(),
     store: {
       l1Heads: () => heads,
       l1Slice: () => ({ length: BODY.length, segments: [BODY] }),
