@@ -122,7 +122,7 @@ export const options = {
   frameworkErrors(error, request, reply) {
     const { sliceProxy, purge } = request.server
     const isTarget = error.code === 'FST_ERR_BAD_URL'
-    if (isTarget && request.method === 'PURGE')
+    if (isTarget && request.method === 'PURGE' && purge)
       purge.answer(request, reply).then((said) => reply.send(said as never))
     else if (isTarget && sliceProxy) sliceProxy.handle(request, reply)
     else reply.send(error as never)
