@@ -55,7 +55,7 @@ t.test('the thread pool has 16 threads', { skip: process.platform !== 'linux' },
   t.equal(workers.length, Number(process.env.UV_THREADPOOL_SIZE ?? 16))
 })
 
-t.test('SIGTERM: not ready at once, what is in flight finishes, the port is closed, exit 0', async (t) => {
+t.test('H58 SIGTERM: not ready at once, what is in flight finishes, the port is closed, exit 0', async (t) => {
   const { origin, asked, finish } = await slowOrigin(t)
   const server = await startServer(t, { upstream_address: origin.url })
   const client = await connect(server.url)
@@ -135,7 +135,7 @@ t.test('an idle connection may bring one more request, and hears that it is the 
   t.notMatch(server.stdout, /cutting/)
 })
 
-t.test('what does not finish is cut just before shutdown_timeout_ms, exit 0', async (t) => {
+t.test('H58 what does not finish is cut just before shutdown_timeout_ms, exit 0', async (t) => {
   const { origin, asked } = await slowOrigin(t)
   const server = await startServer(t, { upstream_address: origin.url, shutdown_timeout_ms: 1000 })
   const answer = get(`${server.url}/slow`)
@@ -145,7 +145,7 @@ t.test('what does not finish is cut just before shutdown_timeout_ms, exit 0', as
   t.ok(logged(server.stdout).some(({ msg }) => /cutting 1 connection/.test(msg)))
 })
 
-t.test('a second signal ends at once', async (t) => {
+t.test('H58 a second signal ends at once', async (t) => {
   const { origin, asked } = await slowOrigin(t)
   const server = await startServer(t, { upstream_address: origin.url, shutdown_timeout_ms: 60_000 })
   const answer = get(`${server.url}/slow`).catch(() => null)

@@ -6,7 +6,7 @@ import { fileOrigin } from '../helpers/file-origin.ts'
 import { tempDir } from '../helpers/scope.ts'
 import { MIB, oneSentence, refused, SLICE, startRawServer, TOTAL } from './raw-disk.ts'
 
-t.test('a second process on the same device is refused, and the first one goes on', async (t) => {
+t.test('H60 a second process on the same device is refused, and the first one goes on', async (t) => {
   const file = bytesOf(1, 3 * SLICE)
   const origin = await fileOrigin(t, { '/f': file })
   const raw = await startRawServer(t, origin.url)

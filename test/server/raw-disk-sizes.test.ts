@@ -32,7 +32,7 @@ t.test(
   },
 )
 
-t.test('another size or block size than before starts empty and says so', async (t) => {
+t.test('H60 another size or block size than before starts empty and says so', async (t) => {
   const origin = await fileOrigin(t, { '/f': bytesOf(1, 3 * SLICE) })
   const device = join(tempDir(t), 'raw')
   for (const [what, sizes] of Object.entries({

@@ -20,7 +20,7 @@ function serve(name: string) {
   }
 }
 
-t.test('the origin is another one ten times, under 200 requests a second: none fails', async (t) => {
+t.test('H57 the origin is another one ten times, under 200 requests a second: none fails', async (t) => {
   const origins = [await startOrigin(t, serve('a')), await startOrigin(t, serve('b'))]
   const { server, reload } = await startReloading(t, {
     upstream_address: origins[0].url,

@@ -53,7 +53,7 @@ t.test(
 )
 
 t.test(
-  'a file with anything wrong in it changes nothing, and the log has what --check-config says',
+  'H57 a file with anything wrong in it changes nothing, and the log has what --check-config says',
   async (t) => {
     const [a, b] = [await echo(t, 'a'), await echo(t, 'b')]
     const { server, reload } = await startReloading(t, { upstream_address: a.url })

@@ -20,7 +20,7 @@ const OWN_NETWORK = [
 ]
 
 t.test(
-  'three rolling restarts with listen_reuse_port, under 200 requests a second: none fails',
+  'H59 three rolling restarts with listen_reuse_port, under 200 requests a second: none fails',
   async (t) => {
     const [command, ...args] = OWN_NETWORK
     const ownNetwork = await run(command, [...args, 'true']).then(

@@ -30,7 +30,7 @@ function configFile(t: Scope, keys: Record<string, unknown>): string {
 }
 
 t.test(
-  'three restarts behind a socket that stays open, under 200 requests a second: none fails',
+  'H59 three restarts behind a socket that stays open, under 200 requests a second: none fails',
   async (t) => {
     const file = bytesOf(13, 200_000)
     const origin = await startOrigin(t, (_request, exchange) =>

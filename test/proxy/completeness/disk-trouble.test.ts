@@ -44,7 +44,7 @@ async function clientsUnharmed(t: Test, dir: string, spoil: () => void, l1 = 0) 
   return { origin, proxy, stats, askAll }
 }
 
-t.test('A8: a disk without room (ENOSPC)', async (t) => {
+t.test('A8, H60: a disk without room (ENOSPC)', async (t) => {
   // No inodes are left although there is room in bytes: the store finds out by writing.
   const dir = mountTmpfs(t, 'size=200m,nr_inodes=14')
   if (dir === undefined) return t.pass('', { skip: 'mounting is not permitted' })
@@ -52,14 +52,14 @@ t.test('A8: a disk without room (ENOSPC)', async (t) => {
   t.ok(stats.writeErrors > 0)
 })
 
-t.test('A8: a disk that others have filled', async (t) => {
+t.test('A8, H60: a disk that others have filled', async (t) => {
   const dir = mountTmpfs(t, 'size=2m')
   if (dir === undefined) return t.pass('', { skip: 'mounting is not permitted' })
   const { stats } = await clientsUnharmed(t, dir, () => {})
   t.ok(stats.refused > 0)
 })
 
-t.test('A8: a disk that becomes read-only (EROFS), and writable again', async (t) => {
+t.test('A8, H60: a disk that becomes read-only (EROFS), and writable again', async (t) => {
   const dir = mountTmpfs(t, 'size=200m')
   if (dir === undefined) return t.pass('', { skip: 'mounting is not permitted' })
   const remount = (how: string) => t.equal(spawnSync('mount', ['-o', `remount,${how}`, dir]).status, 0)
@@ -69,7 +69,7 @@ t.test('A8: a disk that becomes read-only (EROFS), and writable again', async (t
   remount('rw')
 })
 
-t.test('A8: a directory that is removed while running', async (t) => {
+t.test('A8, H60: a directory that is removed while running', async (t) => {
   const dir = tempDir(t)
   const origin = await fileOrigin(t, files)
   const proxy = await startProxy(t, { upstream: origin.url, sliceSize: S, l1: 0, l2: L2, dir })
