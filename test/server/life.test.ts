@@ -55,33 +55,36 @@ t.test('the thread pool has 16 threads', { skip: process.platform !== 'linux' },
   t.equal(workers.length, Number(process.env.UV_THREADPOOL_SIZE ?? 16))
 })
 
-t.test('H58 SIGTERM: not ready at once, what is in flight finishes, the port is closed, exit 0', async (t) => {
-  const { origin, asked, finish } = await slowOrigin(t)
-  const server = await startServer(t, { upstream_address: origin.url })
-  const client = await connect(server.url)
-  const idle = await connect(server.url)
-  t.teardown(() => [client.close(), idle.close()])
-  t.equal((await idle.request('/fast')).status, 200)
-  const answer = client.request('/slow')
-  await asked
+t.test(
+  'H58 SIGTERM: not ready at once, what is in flight finishes, the port is closed, exit 0',
+  async (t) => {
+    const { origin, asked, finish } = await slowOrigin(t)
+    const server = await startServer(t, { upstream_address: origin.url })
+    const client = await connect(server.url)
+    const idle = await connect(server.url)
+    t.teardown(() => [client.close(), idle.close()])
+    t.equal((await idle.request('/fast')).status, 200)
+    const answer = client.request('/slow')
+    await asked
 
-  const exit = server.kill('SIGTERM')
-  while ((await status(`${server.health}/ready`)) !== 503) await wait(5)
-  t.same(await (await fetch(`${server.health}/ready`)).json(), { status: 'draining' })
-  t.equal(await status(`${server.metrics}/metrics`), 200, 'still scraped')
-  await t.rejects(connect(server.url), 'no new connection')
-  if (!idle.socket.readableEnded) await once(idle.socket, 'end')
+    const exit = server.kill('SIGTERM')
+    while ((await status(`${server.health}/ready`)) !== 503) await wait(5)
+    t.same(await (await fetch(`${server.health}/ready`)).json(), { status: 'draining' })
+    t.equal(await status(`${server.metrics}/metrics`), 200, 'still scraped')
+    await t.rejects(connect(server.url), 'no new connection')
+    if (!idle.socket.readableEnded) await once(idle.socket, 'end')
 
-  finish()
-  t.match(await answer, { status: 200, complete: true, length: 10 })
-  t.equal(await exit, 0)
-  t.notMatch(
-    server.stdout,
-    /cutting/,
-    'the connection was closed when it became idle, and not at the deadline',
-  )
-  await t.rejects(status(`${server.health}/live`), 'health is closed too')
-})
+    finish()
+    t.match(await answer, { status: 200, complete: true, length: 10 })
+    t.equal(await exit, 0)
+    t.notMatch(
+      server.stdout,
+      /cutting/,
+      'the connection was closed when it became idle, and not at the deadline',
+    )
+    await t.rejects(status(`${server.health}/live`), 'health is closed too')
+  },
+)
 
 t.test(
   'a response whose head was not sent yet says Connection: close, and keep-alive does not delay the end',
