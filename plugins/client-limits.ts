@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import { reset } from '../lib/cache/reset.ts'
 import type { ClientCounts } from '../lib/net/client-counts.ts'
 import {
   acknowledge,
@@ -33,11 +34,12 @@ const DROPS_INTERVAL = 60_000
  * one look now and then at all connections instead of timers and listeners for each request.
  */
 interface HttpSocket extends Socket {
-  encrypted?: boolean
   /** Gone when the connection speaks another protocol (WebSocket). */
   parser?: { incoming: IncomingMessage | null } | null
   /** The response whose turn it is. */
   _httpMessage?: ServerResponse | null
+  /** Nothing is read, because responses to earlier requests of the connection are not yet taken. */
+  _paused?: boolean
   /** Bytes given to the system's buffer and to libuv, and those of them that the system has not taken. */
   _handle?: { bytesWritten: number; writeQueueSize: number } | null
 }
@@ -76,6 +78,15 @@ const clientLimits: FastifyPluginAsync<ClientLimitsOptions> = async (fastify, op
   }
 
   async function look(): Promise<void> {
+    try {
+      await lookAtAll()
+    } catch (error) {
+      fastify.log.error({ err: error }, 'could not look at the connections of clients')
+    }
+    if (timer !== undefined) schedule()
+  }
+
+  async function lookAtAll(): Promise<void> {
     const now = performance.now()
     // When this process stood still itself (a machine that was suspended), that is not the clients' doing.
     const elapsed = Math.min(now - lookedAt, 2 * lookInterval(limits))
@@ -93,10 +104,20 @@ const clientLimits: FastifyPluginAsync<ClientLimitsOptions> = async (fastify, op
         judge(socket, progress)
       }
     }
-    if (timer !== undefined) schedule()
   }
 
+  /** One connection that cannot be ended must not keep the others. */
   function judge(socket: HttpSocket, progress: Progress): void {
+    try {
+      endIfStalled(socket, progress)
+    } catch (error) {
+      fastify.log.error({ err: error }, 'could not end the connection of a client that stands still')
+      connections.delete(socket)
+      socket.destroy()
+    }
+  }
+
+  function endIfStalled(socket: HttpSocket, progress: Progress): void {
     const stall = stallOf(progress, limits)
     if (stall === null || socket.destroyed) return
     stalls.set(socket, stall)
@@ -106,8 +127,8 @@ const clientLimits: FastifyPluginAsync<ClientLimitsOptions> = async (fastify, op
     const isUnanswered = !hasBegun(socket)
     if (isUnanswered) socket.write(TIMED_OUT)
     // A reset: what the system still holds for the client is given up, and no part of a response looks whole.
-    if (isUnanswered || socket.encrypted) socket.destroy()
-    else socket.resetAndDestroy()
+    if (isUnanswered) socket.destroy()
+    else reset(socket)
   }
 
   function onConnection(socket: HttpSocket): void {
@@ -151,17 +172,27 @@ const TIMED_OUT =
   'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 41\r\n\r\n' +
   '408 the body of the request did not come\n'
 
-function lookAt({ parser, _httpMessage: response, _handle: handle, bytesRead }: HttpSocket): Look {
+function lookAt(socket: HttpSocket): Look {
+  const { parser, _httpMessage: response, _handle: handle, bytesRead } = socket
   const request = parser?.incoming
   const queued = handle?.writeQueueSize ?? 0
   return {
     received: bytesRead,
     sent: (handle?.bytesWritten ?? 0) - queued,
-    // What waits unread waits for the origin, not for the client.
-    waitsForBody:
-      request !== undefined && request !== null && !request.complete && request.readableLength === 0,
+    waitsForBody: request !== undefined && request !== null && waitsForBody(socket, request),
     waitsForRoom: response !== undefined && response !== null && queued > 0,
   }
+}
+
+function waitsForBody(
+  { _httpMessage: response, _paused: paused }: HttpSocket,
+  request: IncomingMessage,
+): boolean {
+  // What waits unread waits for the origin, not for the client.
+  if (request.complete || request.readableLength > 0) return false
+  // Behind a request that is still being answered: its body may wait until then, and is not even read while Node has paused.
+  const hasTurn = response === undefined || response === null || response.req === request
+  return hasTurn && !paused
 }
 
 function hasBegun({ _httpMessage: response }: HttpSocket): boolean {

@@ -7,6 +7,7 @@ import {
 import { describeFailure } from '../upstream/failure.ts'
 import type { Context, Exchange } from './context.ts'
 import { errorText } from './problems.ts'
+import { reset } from './reset.ts'
 import { sendHead } from './respond.ts'
 import { shownTarget } from './shown.ts'
 
@@ -71,7 +72,7 @@ export function cut(context: Context, exchange: Exchange, reason: Error): void {
   exchange.failure = describeFailure(reason).type
   context.counters.abortedResponses++
   context.problems.add('client', errorText(reason), shownTarget(exchange.target))
-  if (req.httpVersionMinor === 0) socket.resetAndDestroy()
+  if (req.httpVersionMinor === 0) reset(socket)
   // Not res.destroy(): of a pipelined response whose turn has not come Node forgets it, and sends the part as if more followed.
   else socket.destroy()
 }

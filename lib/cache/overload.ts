@@ -6,6 +6,7 @@ import { hasBody } from './pass.ts'
 import { select } from './respond.ts'
 import { selectFor } from './reuse.ts'
 import { shownTarget } from './shown.ts'
+import { endWith } from './upgrade.ts'
 import type { UpgradeNotes } from './upgrade-log.ts'
 
 /** What there is too much of: delay of the event loop, its busy share of time, memory of the process. */
@@ -58,7 +59,7 @@ export function refuseUpgrade(context: Context, socket: Socket, refusal: Refusal
   notes.answered(503, refusal.reason)
   const head = `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${refusal.retryAfter}\r\nCache-Control: no-store\r\n`
   socket.on('error', () => socket.destroy())
-  socket.end(`${head}Connection: close\r\n\r\n${TEXT}\n`)
+  endWith(socket, `${head}Connection: close\r\n\r\n${TEXT}\n`)
 }
 
 const TEXT = '503 too busy: try again later'

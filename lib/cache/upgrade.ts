@@ -11,6 +11,8 @@ import { describeFailure } from '../upstream/failure.ts'
 import type { OriginOptions } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
 import { identityFields } from './identity.ts'
+import { hasBody } from './pass.ts'
+import { reset } from './reset.ts'
 import type { UpgradeNotes } from './upgrade-log.ts'
 
 const NOTHING: ReadonlySet<string> = new Set()
@@ -21,11 +23,12 @@ const H2C = /(?:^|[\t ,])(?:h2c?|http\/2(?:\.0)?)(?:[\t ,]|$)/i
 /**
  * Whether a request's wish for another protocol is to be granted at all. HTTP/2 is not: through such a tunnel a client
  * would talk to the origin past the cache and all checks (h2c smuggling). RFC 9110 section 7.8 lets a server ignore
- * the wish: the request is then an ordinary one, as Java's HttpClient, which always asks, expects.
+ * the wish: the request is then an ordinary one, as Java's HttpClient, which always asks, expects. So is one with a body,
+ * which would have to be sent before the other protocol begins: no protocol in use begins with such a request.
  */
 export function mayUpgrade(req: IncomingMessage): boolean {
   // A purge is answered here, whatever else it asks for.
-  return req.method !== 'PURGE' && !H2C.test(req.headers.upgrade ?? '')
+  return req.method !== 'PURGE' && !H2C.test(req.headers.upgrade ?? '') && !hasBody(req.rawHeaders)
 }
 
 /**
@@ -37,7 +40,7 @@ export function forwardUpgrade(
   context: Context,
   options: OriginOptions,
   req: IncomingMessage,
-  socket: Duplex,
+  socket: Socket,
   head: Buffer,
   notes: UpgradeNotes,
 ): void {
@@ -48,14 +51,14 @@ export function forwardUpgrade(
   socket.on('error', () => socket.destroy())
   if (!parsed.ok) {
     notes.answered(400, 'http_request_error')
-    return void socket.end(`HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n${parsed.reason}\n`)
+    endWith(socket, `HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n${parsed.reason}\n`)
+    return
   }
   if (loops(req.rawHeaders, context.instance)) {
     const status = proxyStatus('proxy_loop_detected')
     notes.answered(508, 'proxy_loop_detected')
-    return void socket.end(
-      `HTTP/1.1 508 Loop Detected\r\nConnection: close\r\nProxy-Status: ${status}\r\n\r\n`,
-    )
+    endWith(socket, `HTTP/1.1 508 Loop Detected\r\nConnection: close\r\nProxy-Status: ${status}\r\n\r\n`)
+    return
   }
 
   const fields = context.upstreamFields(
@@ -86,12 +89,14 @@ export function forwardUpgrade(
 
   let answered = false
   // Where only the end of the connection delimits the body, a FIN would make a cut one look whole (invariant 1).
-  const cut = () => void (socket as Socket).resetAndDestroy()
+  const cut = () => reset(socket)
 
   upstream.on('upgrade', (response, peer, early) => {
     answered = true
     notes.answered(101)
     upstream.setTimeout(0)
+    // A peer that vanished without a word is found out by the system: nobody else may ever send here again.
+    for (const side of [socket, peer as Socket]) side.setKeepAlive(true, KEEP_ALIVE)
     socket.write(statusLine(response) + lines(response.rawHeaders), 'latin1')
     if (early.length > 0) socket.write(early)
     if (head.length > 0) peer.write(head)
@@ -104,7 +109,12 @@ export function forwardUpgrade(
     const kept = response.rawHeaders.filter((_, i, all) => !CONNECTION.test(all[i - (i % 2)]))
     socket.write(`${statusLine(response)}${lines([...kept, 'Connection', 'close'])}`, 'latin1')
     upstream.setTimeout(options.bodyTimeout)
-    response.pipe(socket)
+    socket.resume()
+    response.pipe(socket, { end: false })
+    response.on('end', () => {
+      socket.setTimeout(options.bodyTimeout, cut)
+      socket.destroySoon()
+    })
     response.on('error', cut)
   })
   upstream.on('timeout', () => upstream.destroy(Object.assign(new Error('timeout'), { code: 'ETIMEDOUT' })))
@@ -115,7 +125,8 @@ export function forwardUpgrade(
     notes.answered(status, type)
     const reason = status === 504 ? 'Gateway Timeout' : 'Bad Gateway'
     if (socket.writable) {
-      socket.end(
+      endWith(
+        socket,
         `HTTP/1.1 ${status} ${reason}\r\nProxy-Status: ${proxyStatus(type)}\r\nConnection: close\r\n\r\n`,
       )
     }
@@ -123,6 +134,20 @@ export function forwardUpgrade(
   socket.on('close', () => upstream.destroy())
   upstream.end()
 }
+
+/**
+ * Answers where no protocol but HTTP is spoken any more, and closes. The server has let go of the connection, and one that
+ * is only ended would be there for as long as the client keeps its side open.
+ */
+export function endWith(socket: Socket, answer: string): void {
+  // Bytes that nobody reads would make the system send a reset, which may overtake the answer.
+  socket.resume()
+  socket.end(answer)
+  socket.destroySoon()
+}
+
+/** Silence on a connection after which the system begins to ask whether the other side is still there, in milliseconds. */
+const KEEP_ALIVE = 60_000
 
 const CONNECTION = /^(?:connection|keep-alive|transfer-encoding)$/i
 

@@ -134,6 +134,61 @@ t.test('an upload that the origin does not take is not the client pausing', asyn
   t.equal((await sent).body.toString(), 'taken')
 })
 
+t.test('a body behind a response that is not yet taken may wait until it is', async (t) => {
+  const { url, counts, fastify } = await start(t, { bodyTimeout: 200 }, async (request, exchange) => {
+    if (request.method === 'POST') return upload(request, exchange)
+    await exchange.respondFile(large)
+  })
+  const connection = await connect(url)
+  connection.socket.pause()
+  connection.write('GET /large HTTP/1.1\r\nHost: h\r\n\r\n')
+  await until(() => fastify.sliceProxy!.counters.bytesToClients > MiB)
+  connection.write('POST /up HTTP/1.1\r\nHost: h\r\nContent-Length: 4000000\r\n\r\n')
+  connection.write(large.subarray(0, 4_000_000))
+  await wait(800)
+  connection.socket.resume()
+  t.equal((await connection.answer({ timeout: 60_000 })).length, LARGE)
+  t.equal((await connection.answer({ method: 'POST' })).body.toString(), 'taken')
+  t.equal(counts.bodyTimeouts, 0)
+  connection.close()
+})
+
+t.test('a body behind a response that the origin has not begun may come when it has', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  const { url, counts } = await start(t, { bodyTimeout: 200 }, async (request, exchange) => {
+    if (request.method === 'POST') return upload(request, exchange)
+    await exchange.stall(gate.promise)
+    await exchange.respond({ body: 'late' })
+  })
+  const connection = await connect(url)
+  connection.write(
+    'GET / HTTP/1.1\r\nHost: h\r\n\r\nPOST /up HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n',
+  )
+  await wait(800)
+  gate.resolve()
+  t.equal((await connection.answer()).body.toString(), 'late')
+  connection.write('body')
+  t.equal((await connection.answer({ method: 'POST' })).body.toString(), 'taken')
+  t.equal(counts.bodyTimeouts, 0)
+  connection.close()
+})
+
+t.test('one connection that cannot be ended does not keep the others', async (t) => {
+  const { log, url, counts, fastify } = await start(t, { sendTimeout: 300 }, whole)
+  fastify.server.once('connection', (socket: Socket) => {
+    socket.resetAndDestroy = () => {
+      throw new Error('odd')
+    }
+  })
+  const odd = await stalledClient(`${url}/large`)
+  const other = await stalledClient(`${url}/large`)
+  await until(() => counts.sendTimeouts === 2, 20_000)
+  await until(() => counts.connectionsNow === 0)
+  const told = log.of('could not end the connection of a client that stands still')
+  t.match(told, [{ level: 50, err: { message: 'odd' } }])
+  for (const socket of [odd, other]) socket.destroy()
+})
+
 t.test('a client that takes nothing is cut, and its connection to the origin freed', async (t) => {
   const { log, url, counts, origin, fastify } = await start(t, { sendTimeout: 300 }, whole, {
     maxConnections: 1,

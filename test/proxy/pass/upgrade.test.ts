@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { bytesOf } from '../../helpers/bytes.ts'
@@ -50,6 +51,28 @@ t.test('both sides exchange bytes after the 101, those that came with it first',
   await until(() => origin.open === 0)
   t.equal(proxy.counters.subrequests, 1)
 })
+
+t.test(
+  'the system looks after both connections, as nobody else may notice that a side has vanished',
+  { skip: process.platform !== 'linux' && 'Linux only' },
+  async (t) => {
+    const origin = await startOrigin(t, echo)
+    const proxy = await startProxy(t, { upstream: origin.url })
+    const connection = await connect(proxy.url)
+    t.teardown(() => connection.close())
+    connection.write(HANDSHAKE)
+    await connection.wire.until('hello')
+    const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0')
+    /** Whether a keep-alive timer (2) runs at the end of a connection that has these ports. */
+    const isKept = (local: string, remote: string) =>
+      new RegExp(`0100007F:${local} 0100007F:${remote} 01 \\S+ 02:`).test(
+        readFileSync('/proc/net/tcp', 'utf8'),
+      )
+    await until(() => isKept(hex(proxy.port), hex(connection.socket.localPort!)))
+    await until(() => isKept('....', hex(origin.port)))
+    t.pass('both have keep-alive timers')
+  },
+)
 
 t.test('either side may end; the other one sees it', async (t) => {
   const origin = await startOrigin(t, async (_request, exchange) => {
