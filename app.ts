@@ -105,10 +105,11 @@ function tell({ log }: FastifyInstance, { applied, waiting, refusals }: Reload):
 
 /** Options of the Fastify instance that the app is meant for (`fastify start --options app.ts`). */
 export const options = {
-  // What follows of times are the defaults of `client`, which `client-limits` sets as configured. A body may take an hour,
-  // if it does not pause: requestTimeout counts the whole upload, and a shorter one would cut honest clients on slow lines.
+  // What follows of times are the defaults of `client`, which `client-limits` sets as configured. The pauses of a body
+  // are its matter too: requestTimeout counts the whole upload, and any would cut honest clients on slow lines. (With 0 the
+  // headersTimeout still holds; with one below that Node takes each for the other.)
   http: { headersTimeout: 15_000, connectionsCheckingInterval: 1_000 },
-  requestTimeout: 3_600_000,
+  requestTimeout: 0,
   // Longer than the 60 s for which common load balancers keep idle connections: they shall be the ones to close.
   keepAliveTimeout: 72_000,
   // Requests that arrive while closing, on connections that were already open, are answered and not refused.

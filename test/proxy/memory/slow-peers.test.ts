@@ -32,7 +32,7 @@ t.test('E40 clients that send their request a byte at a time do not hold up othe
 t.test('E40 a request head that does not end is given up, by a limit that the app sets', async (t) => {
   const { http } = appOptions
   t.ok(http.headersTimeout > 0 && http.headersTimeout <= 30_000)
-  t.ok(appOptions.requestTimeout > 0)
+  t.equal(appOptions.requestTimeout, 0, 'a whole upload has no limit: its pauses have')
   const origin = await fileOrigin(t, { '/file': file })
   const quick = { ...http, headersTimeout: 200, connectionsCheckingInterval: 50 }
   const fastify = Fastify({ ...appOptions, http: quick })
@@ -44,6 +44,27 @@ t.test('E40 a request head that does not end is given up, by a limit that the ap
   t.match(await connection.answer({ timeout: 5000 }), { status: 408 })
   connection.close()
   t.equal(origin.requests.length, 0)
+})
+
+t.test('a steady upload may take as long as it does, while the head of a request may not', async (t) => {
+  const origin = await startOrigin(t, async (request, exchange) => {
+    await exchange.respond({ body: `${await request.body}` })
+  })
+  const quick = { ...appOptions.http, headersTimeout: 200, connectionsCheckingInterval: 50 }
+  const fastify = Fastify({ ...appOptions, http: quick })
+  await fastify.register(streamingProxy, { upstream: origin.url })
+  const url = await fastify.listen({ port: 0, host: '127.0.0.1' })
+  t.teardown(() => fastify.close())
+  t.equal(fastify.server.requestTimeout, 0)
+  t.equal(fastify.server.headersTimeout, 200)
+  const connection = await connect(url)
+  connection.write('POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n')
+  for (let i = 0; i < 20; i++) {
+    connection.write('x')
+    await wait(50)
+  }
+  t.equal((await connection.answer({ method: 'POST' })).body.toString(), 'x'.repeat(20))
+  connection.close()
 })
 
 t.test('E40 an upload that stands still holds nobody else up, and its end frees all', async (t) => {
