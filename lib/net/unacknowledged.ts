@@ -43,7 +43,8 @@ export function unacknowledgedIn(table: Buffer, connections: readonly Ports[]): 
     })
     if (!wanted.has(key)) continue
     const queued = hexAt(table, remote + width + PORT + STATE, 8)
-    found.set(key, (found.get(key) ?? 0) * MIX + queued)
+    // In 32 bits: of a number above 2^53 the changes of the last ones would be lost.
+    found.set(key, (Math.imul(found.get(key) ?? 0, MIX) + queued) >>> 0)
   }
   return (connection) => found.get(keyOf(connection)) ?? null
 }
@@ -54,6 +55,7 @@ const IPV4 = 8
 const IPV6 = 32
 const PORT = 6
 const STATE = 3
+/** Odd: then one change alone always changes the result. */
 const MIX = 31
 
 function keyOf({ localPort = 0, remotePort = 0 }: Ports): number {

@@ -26,6 +26,25 @@ t.test('the table is read by ports', async (t) => {
   t.equal(unacknowledgedIn(Buffer.alloc(0), [one])(one), null)
 })
 
+t.test('of many clients of one port each one changes the mix', async (t) => {
+  const tableOf = (queues: number[]) =>
+    Buffer.from(
+      HEAD +
+        queues
+          .map((queue, i) => {
+            const held = queue.toString(16).toUpperCase().padStart(8, '0')
+            return `${i}: 0100007F:1F90 0100007F:0050 01 ${held}:00000000 00:00000000\n`
+          })
+          .join(''),
+    )
+  const port = { localPort: 8080, remotePort: 80 }
+  const mixOf = (queues: number[]) => unacknowledgedIn(tableOf(queues), [port])(port)
+  const queues = Array.from({ length: 40 }, (_, i) => 0x3f_f000 + i)
+  const before = mixOf(queues)
+  t.ok(Number.isSafeInteger(before))
+  for (let i = 0; i < queues.length; i++) t.not(mixOf(queues.with(i, queues[i] - 1)), before, `${i}`)
+})
+
 t.test(
   'the system tells when a client takes something',
   { skip: process.platform !== 'linux' && 'Linux only' },
