@@ -116,7 +116,9 @@ export function rawDiskPart({ rawDisk }: StatusSources) {
 }
 
 export function fillsPart(running: Iterable<RunningFill>, now: number) {
-  const all = [...running].map(({ key, fill, startedAt }) => ({
+  const size = ({ fill }: RunningFill) => (fill.end ?? fill.produced) - fill.start
+  const all = [...running].sort((a, b) => size(b) - size(a))
+  const largest = all.slice(0, MAX_FILLS).map(({ key, fill, startedAt }) => ({
     target: shownKey(key),
     from: fill.start,
     received: fill.produced - fill.start,
@@ -124,8 +126,7 @@ export function fillsPart(running: Iterable<RunningFill>, now: number) {
     readers: fill.readers,
     seconds: round((now - startedAt) / 1000),
   }))
-  const size = (fill: (typeof all)[number]) => fill.length ?? fill.received
-  return { count: all.length, largest: all.sort((a, b) => size(b) - size(a)).slice(0, MAX_FILLS) }
+  return { count: all.length, largest }
 }
 
 export function hotPart({ cache }: StatusSources) {
