@@ -9,7 +9,7 @@ import type { FieldList } from '../semantics/types.ts'
 import type { Context, Exchange } from './context.ts'
 import { observeTtfb } from './counters.ts'
 import { sendError } from './failures.ts'
-import { type Finished, receivedSince } from './finished.ts'
+import { type Finished, noteReceived, receivedSince } from './finished.ts'
 import { requestIdOf } from './identity.ts'
 import { createSink } from './sink.ts'
 import { clientAddress, type TrustCheck } from './trust.ts'
@@ -66,6 +66,7 @@ export function createExchanges(context: Context, options: ExchangeOptions, trus
     // Node takes it from a request whose body was read to the end.
     const { socket } = req
     const bytesBefore = socket.bytesWritten
+    if (onFinished) noteReceived(socket)
     let ttfb = -1
     counters.requests++
     counters.requestsNow++

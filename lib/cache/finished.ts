@@ -78,6 +78,18 @@ function rounded(milliseconds: number): number {
 /** Bytes received by a connection up to the end of its last request. */
 const receivedBefore = new WeakMap<Socket, number>()
 
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'.length
+
+/**
+ * To be called as a request begins. Of a connection that was answered before anybody logged, what it received until now is
+ * not this request's.
+ */
+export function noteReceived(socket: Socket): void {
+  if (socket.bytesWritten > CONTINUE && !receivedBefore.has(socket)) {
+    receivedBefore.set(socket, socket.bytesRead)
+  }
+}
+
 /** Bytes of the request that ends now, head and framing too; of pipelined ones the first is told those of all. */
 export function receivedSince(socket: Socket): number {
   const before = receivedBefore.get(socket) ?? 0

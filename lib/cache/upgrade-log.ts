@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { fieldValue } from '../semantics/fields.ts'
-import { type Finished, receivedSince } from './finished.ts'
+import { type Finished, noteReceived, receivedSince } from './finished.ts'
 import { requestIdOf } from './identity.ts'
 import { clientAddress, type TrustCheck } from './trust.ts'
 
@@ -25,6 +25,7 @@ export function noteUpgrade(
 
   const startedAt = performance.now()
   const bytesBefore = socket.bytesWritten
+  noteReceived(socket)
   let answer: { status: number; at: number; failure: string | null } | undefined
   // Asked for once: of a closed connection the system tells no address.
   const address = clientAddress(socket.remoteAddress, fields, trusted)

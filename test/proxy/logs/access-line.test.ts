@@ -103,6 +103,29 @@ t.test('the bytes of a request are those of its head and its body, on one connec
   t.ok(small > head && small < head + 20, `${small}`)
 })
 
+t.test(
+  'bytes that came before anybody logged are not those of the first request that is logged',
+  async (t) => {
+    const { log, url } = await start(
+      t,
+      async (request, exchange) => {
+        await request.body
+        await exchange.respond({ status: 201 })
+      },
+      { accessLog: false },
+    )
+    const connection = await connect(url)
+    await connection.request('/up', { method: 'POST', body: Buffer.alloc(70_000) })
+    log.fastify.sliceProxy!.configure({ accessLog: true })
+    for (let i = 0; i < 2; i++) await connection.request('/up', { method: 'POST', body: Buffer.alloc(1000) })
+    connection.close()
+    await log.line('access', 2)
+    const [first, second] = log.of('access').map((line) => Number(line.requestBytes))
+    t.ok(first <= second, `${first}`)
+    t.ok(second > 1000 && second < 1100, `${second}`)
+  },
+)
+
 t.test('a client that leaves before there is an answer is 499, with nothing sent', async (t) => {
   const { log, url, origin } = await start(t, (_request, exchange) => exchange.stall(exchange.gone))
   const socket = await stalledClient(`${url}/slow`)
