@@ -58,8 +58,10 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
   }
 
   function status(): HealthStatus {
+    const { originFailuresInARow = 0, originFailedAt = -Infinity } = fastify.sliceProxy?.counters ?? {}
     return healthStatus({
-      originFailuresInARow: fastify.sliceProxy?.counters.originFailuresInARow ?? 0,
+      originFailuresInARow,
+      sinceOriginFailure: performance.now() - originFailedAt,
       hasStore: fastify.l1 !== undefined || fastify.l2 !== undefined,
       underPressure: (fastify.pressure?.reasons().length ?? 0) > 0,
       storeFailing: fastify.rawDisk?.figures().offline === true || storeErrors.grewLately(),

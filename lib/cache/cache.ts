@@ -150,7 +150,7 @@ export function createCache(given: CacheOptions): ProxyCache {
     bans,
     invalidateGroups,
     problems: createProblems(),
-    originWatch: createOriginWatch(counters, options.log),
+    originWatch: createOriginWatch(options.origin, counters, options.log),
     log: options.log,
     fills: new Set(),
     stores: caching,
@@ -229,6 +229,7 @@ export function createCache(given: CacheOptions): ProxyCache {
       trusts = createTrustCheck(options.trustedProxies)
       Object.assign(context, settingsOf(options))
       if (context.origin === origin) return
+      context.originWatch.replace(context.origin)
       retired.add(origin)
       origin.retire().then(() => retired.delete(origin))
     },

@@ -61,6 +61,8 @@ export interface Counters {
   ttfbSumSeconds: number
   /** Upstream requests that could not be sent or answered, since the last one that was. 0 = the origin answers. */
   originFailuresInARow: number
+  /** When the last of them failed, by performance.now(); -Infinity = none did. */
+  originFailedAt: number
 }
 
 /** Upper bounds in seconds, from 0.1 ms. */
@@ -101,6 +103,7 @@ export function createCounters(): Counters {
     ttfbBuckets: new Array(TTFB_BUCKETS_SECONDS.length + 1).fill(0),
     ttfbSumSeconds: 0,
     originFailuresInARow: 0,
+    originFailedAt: -Infinity,
   }
 }
 

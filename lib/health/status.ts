@@ -3,10 +3,18 @@ import { ORIGIN_DOWN_AFTER } from '../cache/origin-watch.ts'
 /** What `/health` says: `degraded` still serves, `unhealthy` cannot serve anybody. */
 export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy'
 
+/**
+ * A failure says so many milliseconds that the origin is down. Only a request finds out that it is back, and a load balancer that
+ * heeds `/ready` sends none.
+ */
+export const ORIGIN_DOWN_FOR = 10_000
+
 /** What is known of the service at one moment. */
 export interface HealthFacts {
   /** Upstream requests that failed since the last one that was answered. */
   originFailuresInARow: number
+  /** Milliseconds since the last of them. */
+  sinceOriginFailure: number
   /** Whether any store is there that could answer in the origin's stead. */
   hasStore: boolean
   /** Whether a store failed to read or write, or its counts did not agree, within the last minute; or it has given up its device. */
@@ -17,8 +25,8 @@ export interface HealthFacts {
 
 /** Judges the facts. Without an origin and without a store there is no way to serve. */
 export function healthStatus(facts: HealthFacts): HealthStatus {
-  const { originFailuresInARow, hasStore, storeFailing, underPressure } = facts
-  const originDown = originFailuresInARow >= ORIGIN_DOWN_AFTER
+  const { originFailuresInARow, sinceOriginFailure, hasStore, storeFailing, underPressure } = facts
+  const originDown = originFailuresInARow >= ORIGIN_DOWN_AFTER && sinceOriginFailure < ORIGIN_DOWN_FOR
   if (originDown && !hasStore) return 'unhealthy'
   return originDown || storeFailing || underPressure ? 'degraded' : 'healthy'
 }

@@ -1,9 +1,10 @@
 import t from 'tap'
 import { ORIGIN_DOWN_AFTER } from '../../lib/cache/origin-watch.ts'
-import { type HealthFacts, healthStatus, watchGrowth } from '../../lib/health/status.ts'
+import { type HealthFacts, healthStatus, ORIGIN_DOWN_FOR, watchGrowth } from '../../lib/health/status.ts'
 
 const well: HealthFacts = {
   originFailuresInARow: 0,
+  sinceOriginFailure: 0,
   hasStore: true,
   storeFailing: false,
   underPressure: false,
@@ -27,6 +28,13 @@ t.test('degraded when the origin is down but a store can answer, or when a store
 
 t.test('unhealthy when the origin is down and there is no store', async (t) => {
   t.equal(healthStatus({ ...well, originFailuresInARow: ORIGIN_DOWN_AFTER, hasStore: false }), 'unhealthy')
+})
+
+// Requests alone find out that it is back, and a balancer sends none to what is not ready.
+t.test('an origin is down for as long as its last failure is recent', async (t) => {
+  const down = { ...well, originFailuresInARow: ORIGIN_DOWN_AFTER, hasStore: false }
+  t.equal(healthStatus({ ...down, sinceOriginFailure: ORIGIN_DOWN_FOR - 1 }), 'unhealthy')
+  t.equal(healthStatus({ ...down, sinceOriginFailure: ORIGIN_DOWN_FOR }), 'healthy')
 })
 
 t.test(

@@ -72,7 +72,7 @@ t.test('without an address its paths are routes of the service', async (t) => {
   await fastify.listen({ port: 0, host: '127.0.0.1' })
   const base = `http://127.0.0.1:${(fastify.server.address() as AddressInfo).port}`
   t.same(await ask(base, '/ready'), [200, 'ready'])
-  counters.originFailuresInARow = 3
+  Object.assign(counters, { originFailuresInARow: 3, originFailedAt: performance.now() })
   t.same(await ask(base, '/health'), [200, 'degraded'])
   t.same(await ask(base, '/ready'), [200, 'ready'], 'the cache still answers')
 })
@@ -84,10 +84,12 @@ t.test('unhealthy and not ready when neither the origin nor a store can answer',
   await fastify.register(health, {})
   const status = async (path: string) => (await fastify.inject(path)).statusCode
   t.equal(await status('/ready'), 200)
-  counters.originFailuresInARow = 3
+  Object.assign(counters, { originFailuresInARow: 3, originFailedAt: performance.now() })
   t.same([await status('/health'), await status('/ready'), await status('/live')], [503, 503, 200])
   counters.originFailuresInARow = 0
   t.same([await status('/health'), await status('/ready')], [200, 200], 'it recovers with the origin')
+  Object.assign(counters, { originFailuresInARow: 3, originFailedAt: performance.now() - 11_000 })
+  t.equal(await status('/ready'), 200, 'nor for ever, where requests come only to what is ready')
 })
 
 t.test('a store that fails degrades', async (t) => {
