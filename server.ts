@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import Fastify from 'fastify'
 import app, { options as serverOptions } from './app.ts'
 import { listenOptions } from './config/options.ts'
-import { ConfigFileError, readConfig } from './config/read.ts'
+import { ConfigFileError, readConfig, readSettledConfig } from './config/read.ts'
 import type { Config } from './config/schema.ts'
 import { explainListenError } from './lib/net/place.ts'
 import { takeListenFds } from './life/listen-fds.ts'
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
     read()
     return console.log('ok')
   }
-  await serve(read)
+  await serve(read(), (running) => readSettledConfig({ file: path, env: process.env, overrides, running }))
 }
 
 function readCommandLine() {
@@ -77,8 +77,7 @@ function readCommandLine() {
   }
 }
 
-async function serve(read: () => Config): Promise<void> {
-  const config = read()
+async function serve(config: Config, readAgain: (running: Config) => Promise<Config>): Promise<void> {
   const sockets = takeListenFds(process.env, process.pid)
   const fastify = Fastify({
     ...serverOptions,
@@ -87,7 +86,7 @@ async function serve(read: () => Config): Promise<void> {
   const notify = createNotifier(process.env, process.pid, fastify.log)
   const { promise: serving, resolve, reject } = Promise.withResolvers<string>()
   serving.catch(() => {}) // told by the throw below
-  onSignals({ fastify, config, read, notify, serving })
+  onSignals({ fastify, config, readAgain, notify, serving })
   const place = listenOptions(config, sockets)
   try {
     await fastify.register(app, { ...config, sockets })

@@ -6,7 +6,7 @@ import { levelFromEnv } from './log-level.ts'
 import { knownKeys, nearestKey } from './nearest.ts'
 import { rules } from './rules.ts'
 import { type Config, type KeySchema, schema } from './schema.ts'
-import { join, readYaml } from './yaml.ts'
+import { join, readYaml, type YamlSyntaxError } from './yaml.ts'
 
 /** One thing wrong with a configuration. */
 export interface ConfigError {
@@ -28,6 +28,8 @@ export interface LoadOptions {
   env: Readonly<Record<string, string | undefined>>
   /** Values that win over the file's: flags of the command line. */
   overrides?: Partial<Pick<Config, 'listen_address' | 'upstream_address'>>
+  /** What a process runs with that reads its file again: one that does not name its origin any more is only half there. */
+  running?: Pick<Config, 'upstream_address'>
 }
 
 const ajv = new Ajv({
@@ -43,12 +45,14 @@ ajv.addFormat('upstream-address', (text: string) => parseOrigin(text) !== null)
 ajv.addFormat('address-block', isAddressBlock)
 ajv.addFormat('path', (text: string) => text !== '' && !text.includes('\0'))
 const validate = ajv.compile<Config>(schema)
+const SECRET = new Set(['purge.auth_token'])
 const LEVELS = (knownKeys.get('log_level')?.enum ?? []) as readonly string[]
 
 /** Turns the text of a YAML file into a configuration, or into everything that is wrong with it, in the file's order. */
-export function loadConfig(text: string, { file, env, overrides = {} }: LoadOptions): Loaded {
+export function loadConfig(text: string, { file, env, overrides = {}, running }: LoadOptions): Loaded {
   const yaml = readYaml(text)
-  if ('reason' in yaml) return { errors: [textError(yaml.line, `not valid YAML: ${yaml.reason}`)] }
+  if ('reason' in yaml)
+    return { errors: [textError(yaml.line, `not valid YAML: ${shownReason(yaml, text)}`)] }
 
   const written = yaml.value ?? {}
   if (typeof written !== 'object' || Array.isArray(written)) {
@@ -61,6 +65,7 @@ export function loadConfig(text: string, { file, env, overrides = {} }: LoadOpti
     return { key, value: undefined, line, message: `${key}: written twice, first on line ${firstLine}` }
   })
   const config = { log_level: levelFromEnv(env, LEVELS), ...written, ...overrides } as Config
+  if (running && !('upstream_address' in config)) errors.push(...lostOrigin(running))
   if (!validate(config)) errors.push(...schemaErrors(validate.errors ?? [], lineOf))
 
   const wrong = new Set(errors.map((error) => error.key))
@@ -124,11 +129,32 @@ function isWithin(key: string, keys: ReadonlySet<string>): boolean {
   return keys.has(key) || (key.includes('.') && isWithin(key.slice(0, key.lastIndexOf('.')), keys))
 }
 
-/** A value as it may stand in a message: short, and never a secret. */
+/** The default is what a file cut short says, and what nobody changes an origin to by leaving it out. */
+function lostOrigin({ upstream_address: value }: Pick<Config, 'upstream_address'>): ConfigError[] {
+  const key = 'upstream_address'
+  if (value === knownKeys.get(key)?.default) return []
+  const message = `${key}: missing, while ${show(key, value)} is in use; a file that is not whole? Write the key to change it`
+  return [{ key, value: undefined, line: null, message }]
+}
+
+/** A value as it may stand in a message: short, and never a secret, also where it was put in the wrong place. */
 export function show(key: string, value: unknown): string {
-  if (key === 'purge.auth_token') return 'the value'
+  if ((key === 'purge' && value !== null) || isWithin(key, SECRET)) return 'the value'
   const text = JSON.stringify(value) ?? String(value)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+/** What the parser says, without the words of the file that it quotes where these may be of a secret. */
+function shownReason({ line, reason }: YamlSyntaxError, text: string): string {
+  const before = text.split('\n').slice(0, line)
+  const section = before.slice(
+    Math.max(
+      0,
+      before.findLastIndex((one) => /^[^\s#]/.test(one)),
+    ),
+  )
+  const maySay = !/purge|auth_token/i.test(section.join('\n'))
+  return maySay ? reason : reason.replace(/\s*(!?["<].*|(?<=:)\s.*)/s, ' …')
 }
 
 function withToken(config: Config, token: string | undefined): Config {

@@ -10,29 +10,36 @@ export interface Life {
   /** What the process was started with. */
   config: Config
   /** Reads the configuration again, with the flags and the environment of the start. @throws {ConfigFileError} */
-  read: () => Config
+  readAgain: (running: Config) => Promise<Config>
   notify: Notifier
   /** Resolves once the proxy listens: until then there is nothing to reload, and SIGHUP waits. */
   serving: Promise<string>
 }
 
 /** SIGHUP reads the configuration again; SIGTERM and SIGINT let requests in flight finish, a second one ends at once. */
-export function onSignals({ fastify, config, read, notify, serving }: Life): void {
+export function onSignals({ fastify, config, readAgain, notify, serving }: Life): void {
   const { log } = fastify
   let isEnding = false
   let end = endAfter(config.shutdown_timeout_ms)
+  let running = config
+  let last: Promise<unknown> = serving
+  let isWaiting = false
 
   // Without a handler SIGHUP would end the process, also while it starts.
   process.on('SIGHUP', () => {
-    void serving.then(
-      (serves) => {
-        if (isEnding) return log.warn('SIGHUP: draining, nothing is reloaded')
-        notify.reloading()
-        notify.ready(`${serves}; ${reload()}`)
-      },
-      () => {},
-    )
+    // One reload at a time; the one that has yet to begin will read what this one would.
+    if (isWaiting) return
+    isWaiting = true
+    last = last.then(onHangUp, () => {})
   })
+
+  async function onHangUp(): Promise<void> {
+    isWaiting = false
+    if (isEnding) return log.warn('SIGHUP: draining, nothing is reloaded')
+    notify.reloading()
+    const result = await reload()
+    if (!isEnding) notify.ready(`${await serving}; ${result}`)
+  }
 
   function endAfter(delay: number) {
     return endOnSignals(fastify, delay, () => {
@@ -41,12 +48,14 @@ export function onSignals({ fastify, config, read, notify, serving }: Life): voi
     })
   }
 
-  function reload(): string {
+  async function reload(): Promise<string> {
     log.info('SIGHUP: reading the configuration again')
     try {
-      const wanted = read()
-      const { applied, waiting, refusals } = fastify.reload!(wanted)
+      const wanted = await readAgain(running)
+      if (isEnding) return 'draining'
+      const { config: next, applied, waiting, refusals } = fastify.reload!(wanted)
       if (refusals.length > 0) return 'the last reload was refused, the log tells why'
+      running = next
       if (applied.some(({ key }) => key === 'shutdown_timeout_ms')) {
         end.uninstall()
         end = endAfter(wanted.shutdown_timeout_ms)

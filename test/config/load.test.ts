@@ -207,6 +207,45 @@ t.test('a token is never shown in a message', async (t) => {
   ])
 })
 
+t.test('nor a value that was put where the token should not be, or that YAML stumbles over', async (t) => {
+  const written = [
+    'purge: SECRET',
+    'purge: [SECRET]',
+    'purge:\n  SECRET',
+    'purge:\n  auth_token: [SECRET]',
+    'purge:\n  auth_token: {SECRET: 1}',
+    'purge:\n  auth_token: *SECRET',
+    'purge:\n  auth_token: !SECRET x',
+    'purge:\n  auth_token: !SECRET!y x',
+    'purge:\n  auth_token: !SEC{RET x',
+    'purge:\n  auth_token: @SECRET',
+    'purge: {auth_token: *SECRET}',
+    '{"purge": {\n"auth_token": *SECRET}}',
+  ]
+  for (const text of written) {
+    const [first, ...rest] = errorsOf(`${text}\n`)
+    t.match(first, /^c\.yaml:\d: (purge.*: the value is not allowed|not valid YAML: \w)/, text)
+    t.notMatch([first, ...rest].join(' '), /SEC/, text)
+  }
+  t.match(
+    errorsOf('purge: {}\nupstream_address: *other\n'),
+    [/unidentified alias "other"/],
+    'what is no secret is',
+  )
+})
+
+t.test('what runs with an origin of its own is not given a file that names none', async (t) => {
+  const running = { upstream_address: 'https://origin.example' }
+  t.match(errorsOf('log_level: info\n', { running }), [
+    /^c\.yaml: upstream_address: missing, while "https:\/\/origin\.example" is in use/,
+  ])
+  t.equal(errorsOf('', { running }).length, 1)
+  t.same(errorsOf('upstream_address: 127.0.0.1:8082\n', { running }), [])
+  t.same(errorsOf('', { running, overrides: { upstream_address: '127.0.0.1:8082' } }), [])
+  const byDefault = { upstream_address: '127.0.0.1:8080' }
+  t.same(errorsOf('listen_address: 127.0.0.1:1\n', { running: byDefault }), [])
+})
+
 t.test('relative paths are relative to the file', async (t) => {
   const config = configOf(
     `${ok}l2_cache_dir: cache\nraw_disk_cache: {device_path: ../raw}\npurge: {bans_file: bans}\n`,

@@ -73,6 +73,18 @@ t.test(
   },
 )
 
+t.test('a file that has lost its origin is refused: somebody is writing it', async (t) => {
+  const a = await echo(t, 'a')
+  const { server, reload } = await startReloading(t, { upstream_address: a.url })
+  const told = await reload({ upstream_address: undefined, cache_ttl: 7 })
+  t.match(told, [
+    /upstream_address: missing, while "http.*" is in use/,
+    /refused, the configuration is as it was/,
+  ])
+  t.equal((await get(server.url)).body.toString(), 'a')
+  t.match(await reload({ cache_ttl: 7 }), [/^reload: cache_ttl: /, /done, 1 keys applied/])
+})
+
 t.test('flags and the environment of the start win in a reload too', async (t) => {
   const a = await echo(t, 'a')
   const { server, reload } = await startReloading(
