@@ -1,4 +1,5 @@
-import { writeSync } from 'node:fs'
+import { constants, fstatSync, openSync, writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
 
 /** Where log lines go, as pino wants it. */
 export interface LogStream {
@@ -12,19 +13,45 @@ export interface LogStreamOptions {
   write?: (fd: number, bytes: Uint8Array) => number
 }
 
-/** What a reader that does not keep up may leave to be written, in bytes; and how often that is tried, in milliseconds. */
+/** What a reader that does not keep up may leave to be written, in bytes. */
 const MAX_PENDING = 1024 * 1024
-const RETRY = 50
+/** How soon that is tried again, in milliseconds: soon after something was taken, then less and less often. */
+const FIRST_RETRY = 2
+const MAX_RETRY = 50
+/** For so many milliseconds the end of the process waits for a reader that takes nothing. */
+const LAST_WAIT = 500
+
+/**
+ * A descriptor of the same file whose writes fail with EAGAIN where they would wait for the reader: an inherited pipe is a blocking
+ * one, and a reader that stands still would stop the whole process. Threads of Node that wait in a write are no way out: they hold
+ * up the end of the process.
+ */
+export function withoutWaiting(fd: number): number {
+  const isSocket = fstatSync(fd).isSocket()
+  if (!isSocket && !fstatSync(fd).isFIFO() && !isatty(fd)) return fd
+  try {
+    // Opened again, so that other processes which have the same pipe as theirs notice nothing. A socket cannot be.
+    const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
+    if (!isSocket) return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY)
+  } catch {
+    // No /proc, or the pipe is another user's.
+  }
+  // As a side effect of making its stream, Node switches the descriptor over, and back again when the process ends.
+  if (fd === 1) void process.stdout
+  return fd
+}
 
 /**
  * Log lines to standard output. Where they cannot be written (a full disk, a reader that has gone) they are lost, and how
  * many is told when lines can be written again: pino's own stream would end the process with the system's error.
  */
 export function createLogStream({ fd = 1, write = writeSync }: LogStreamOptions = {}): LogStream {
+  const to = write === writeSync ? withoutWaiting(fd) : fd
   let pending: Buffer<ArrayBufferLike>[] = []
   let pendingBytes = 0
   let lost = 0
   let timer: NodeJS.Timeout | undefined
+  let delay = FIRST_RETRY
 
   function add(line: string): void {
     const bytes = Buffer.from(line)
@@ -37,7 +64,8 @@ export function createLogStream({ fd = 1, write = writeSync }: LogStreamOptions 
     timer = undefined
     try {
       while (pending.length > 0) {
-        const written = write(fd, pending[0])
+        const written = write(to, pending[0])
+        delay = FIRST_RETRY
         pendingBytes -= written
         if (written === pending[0].length) pending.shift()
         else pending[0] = pending[0].subarray(written)
@@ -45,7 +73,8 @@ export function createLogStream({ fd = 1, write = writeSync }: LogStreamOptions 
     } catch (error) {
       // A pipe that is full for now.
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') {
-        timer = setTimeout(flush, RETRY).unref()
+        timer = setTimeout(flush, delay).unref()
+        delay = Math.min(2 * delay, MAX_RETRY)
         return
       }
       lost += pending.length
@@ -54,7 +83,20 @@ export function createLogStream({ fd = 1, write = writeSync }: LogStreamOptions 
     }
   }
 
-  process.once('exit', flush)
+  /** Nothing comes after it, so it may wait, for as long as the reader goes on. */
+  function finish(): void {
+    const nap = new Int32Array(new SharedArrayBuffer(4))
+    let left = pendingBytes
+    for (let waited = 0; waited < LAST_WAIT; waited += FIRST_RETRY) {
+      flush()
+      if (pendingBytes === 0) return
+      if (pendingBytes < left) waited = 0
+      left = pendingBytes
+      Atomics.wait(nap, 0, 0, FIRST_RETRY)
+    }
+  }
+
+  process.once('exit', finish)
   return {
     write(line) {
       if (pendingBytes > MAX_PENDING) {
