@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 
 /** Tells the service manager how this process is (sd_notify(3)). Without one nothing happens. */
@@ -7,14 +8,18 @@ export interface Notifier {
   ready(status: string): void
   reloading(): void
   stopping(): void
+  /** Resolves when all that was told so far has been sent, or after a second: what is not sent by then is lost. */
+  sent(): Promise<void>
 }
 
 /** The command that speaks for us: Node has no Unix datagram sockets. */
 const COMMAND = 'systemd-notify'
 /** systemd-notify waits for the manager to have read the message, which a hung one never does. Milliseconds. */
 const TIMEOUT = 10_000
+/** For so long the end of the process waits for messages, in milliseconds. */
+const LAST_MESSAGES = 1000
 
-const SILENT: Notifier = { ready() {}, reloading() {}, stopping() {} }
+const SILENT: Notifier = { ready() {}, reloading() {}, stopping() {}, async sent() {} }
 
 /** NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID are taken out of `env`: they are not for our children. */
 export function createNotifier(env: NodeJS.ProcessEnv, pid: number, log: FastifyBaseLogger): Notifier {
@@ -54,6 +59,7 @@ export function createNotifier(env: NodeJS.ProcessEnv, pid: number, log: Fastify
     // hrtime is CLOCK_MONOTONIC, which the manager compares with its own.
     reloading: () => send('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
     stopping: () => send('STOPPING=1', 'STATUS=draining'),
+    sent: () => Promise.race([last, wait(LAST_MESSAGES, undefined, { ref: false })]),
   }
 }
 

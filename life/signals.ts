@@ -42,10 +42,11 @@ export function onSignals({ fastify, config, readAgain, notify, serving }: Life)
   }
 
   function endAfter(delay: number) {
-    return endOnSignals(fastify, delay, () => {
+    const onEnding = () => {
       isEnding = true
       notify.stopping()
-    })
+    }
+    return endOnSignals(fastify, delay, onEnding, notify.sent)
   }
 
   async function reload(): Promise<string> {
@@ -75,7 +76,12 @@ export function onSignals({ fastify, config, readAgain, notify, serving }: Life)
 }
 
 /** @param delay milliseconds that all of it may take */
-function endOnSignals(fastify: FastifyInstance, delay: number, onEnding: () => void) {
+function endOnSignals(
+  fastify: FastifyInstance,
+  delay: number,
+  onEnding: () => void,
+  lastWords: () => Promise<void>,
+) {
   return closeWithGrace(
     {
       delay,
@@ -102,6 +108,7 @@ function endOnSignals(fastify: FastifyInstance, delay: number, onEnding: () => v
       fastify.health?.drain()
       await fastify.close()
       fastify.log.info('drained')
+      await lastWords()
     },
   )
 }

@@ -18,9 +18,10 @@ const IDLE_INTERVAL = 50
  */
 const LAST_REQUESTS = 1000
 /** For so long, in milliseconds, connections are accepted that are there already when closing begins. */
-const LAST_CONNECTIONS = 500
-/** A turn of the event loop that took no longer had nothing to do, in milliseconds. */
+const LAST_CONNECTIONS = 2000
+/** A turn of the event loop that took no longer had nothing to do, in milliseconds; so many of them, and nobody waits. */
 const IDLE_TURN = 0.2
+const IDLE_TURNS = 3
 
 /**
  * Makes `fastify.close()` end soon and without cutting a response that could still finish.
@@ -85,12 +86,13 @@ function keepIdleConnections({ server }: FastifyInstance): () => void {
  */
 async function allAccepted(count: () => number): Promise<void> {
   const end = performance.now() + LAST_CONNECTIONS
-  for (let now = performance.now(); now < end; ) {
+  let idle = 0
+  for (let now = performance.now(); now < end && idle < IDLE_TURNS; ) {
     const before = count()
     await nextTurn()
     const took = performance.now() - now
     now += took
-    if (count() === before && took < IDLE_TURN) return
+    idle = count() === before && took < IDLE_TURN ? idle + 1 : 0
   }
 }
 
