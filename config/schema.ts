@@ -294,7 +294,8 @@ export const schema = {
           minimum: 0,
           maximum: MAX_TIMER_MS,
           default: 1000,
-          description: 'Most delay of the event loop. 0: not looked at.',
+          description:
+            'Most delay of the event loop, on average, for three seconds on end. 0: not looked at.',
         },
         max_event_loop_percent: {
           type: 'integer',

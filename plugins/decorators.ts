@@ -104,7 +104,7 @@ export interface ClientLimits {
 
 /** Options of `pressure`. 0 = not looked at. */
 export interface PressureOptions {
-  /** Most delay of the event loop, the mean of a second, in milliseconds. Default 1000. */
+  /** Most delay of the event loop, the mean of a second, in milliseconds, for three on end. Default 1000. */
   maxEventLoopDelay?: number
   /** Most time that the event loop is busy, in percent, for five seconds on end. Default 0: not looked at. */
   maxEventLoopPercent?: number

@@ -22,6 +22,11 @@ export interface PressureLimits {
  * second of that harms nobody.
  */
 const BUSY_INTERVALS = 5
+/**
+ * So many in a row the delay must be too long: one pause (a large collection of garbage, a neighbour on the same machine) is over
+ * when it is seen, and to refuse requests then helps nobody.
+ */
+const DELAYED_INTERVALS = 3
 
 export interface PressureWatch {
   /** The limits that were exceeded at the last look, in the order of how much they tell. */
@@ -31,6 +36,7 @@ export interface PressureWatch {
 
 export function createPressureWatch(): PressureWatch {
   let busy = 0
+  let delayed = 0
   let reasons: readonly PressureReason[] = []
   return {
     get reasons() {
@@ -38,8 +44,9 @@ export function createPressureWatch(): PressureWatch {
     },
     look({ delay, percent, rss }, limits) {
       busy = exceeds(percent, limits.maxEventLoopPercent) ? busy + 1 : 0
+      delayed = exceeds(delay, limits.maxEventLoopDelay) ? delayed + 1 : 0
       const found: PressureReason[] = []
-      if (exceeds(delay, limits.maxEventLoopDelay)) found.push('event_loop_delay')
+      if (delayed >= DELAYED_INTERVALS) found.push('event_loop_delay')
       if (busy >= BUSY_INTERVALS) found.push('event_loop_percent')
       if (exceeds(rss, limits.maxRssBytes)) found.push('rss')
       reasons = found
