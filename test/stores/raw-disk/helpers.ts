@@ -47,9 +47,10 @@ export interface Bed {
   putHeads(key: string, length: number): boolean
   /** Whether it was found. */
   get(key: string, generation: number, index: number, part?: SlicePart): Promise<boolean>
-  drop(key: string): Promise<number>
+  /** Undefined: it could not be written down. */
+  drop(key: string): Promise<number | undefined>
   dropGeneration(key: string, generation: number): void
-  clear(): Promise<number>
+  clear(): Promise<number | undefined>
   flush(): Promise<void>
   checkpoint(): Promise<void>
   /** Reads everything that was ever put; the number of those that were found. */
@@ -76,12 +77,17 @@ export async function createBed(options: BedOptions): Promise<Bed> {
   let isDamaged = false
   let life = 0
 
-  /** What is answered after the end of a life is an answer to nobody. */
-  async function answer<T>(answered: () => void, promise: Promise<T>): Promise<T> {
+  /** What is answered after the end of a life is an answer to nobody; a removal that could not be written down is none either. */
+  async function answer<T>(answered: () => void, promise: Promise<T>): Promise<T | undefined> {
     const asked = life
-    const result = await promise
-    if (life === asked) answered()
-    return result
+    try {
+      const result = await promise
+      if (life === asked) answered()
+      return result
+    } catch (error) {
+      if (!/could not be written/.test((error as Error).message)) throw error
+      return undefined
+    }
   }
 
   async function open(device: FakeDevice, { wait = true, fault }: Next): Promise<void> {
