@@ -1,0 +1,10 @@
+import { bytesOf } from '../test/helpers/bytes.ts'
+
+const PIECE = bytesOf(1, 64 * 1024)
+
+/** The body of every object of this length: the same 64 KiB again and again. */
+export function contentOf(length: number): Buffer {
+  const body = Buffer.allocUnsafe(length)
+  for (let at = 0; at < length; at += PIECE.length) PIECE.copy(body, at)
+  return body
+}
