@@ -65,5 +65,5 @@ const timesOf = (histogram: Histogram): Times => ({
 process.once('message', async (load: Load) => {
   const offered = await offer(load)
   process.send!(offered)
-  process.disconnect()
+  process.disconnect!()
 })
