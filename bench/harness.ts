@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { Scope } from '../test/helpers/scope.ts'
+import type { Result } from './report/result.ts'
 
 /** How much a run does: the numbers that count, or seconds of work that show that the bench works. */
 export interface Bench {
@@ -8,8 +9,11 @@ export interface Bench {
   smoke: boolean
   /** One line of the results page. */
   line(text: string): void
+  /** What one server did at one work: for results.json, the tables of ratios and of targets. */
+  record(result: Result): void
 }
 
+export const KIB = 1024
 export const MIB = 1024 * 1024
 
 /** Starts the bench's origin in a process of its own; resolves to its url. */

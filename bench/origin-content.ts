@@ -1,6 +1,7 @@
 import { bytesOf } from '../test/helpers/bytes.ts'
 
-const PIECE = bytesOf(1, 64 * 1024)
+export const PIECE_LENGTH = 64 * 1024
+const PIECE = bytesOf(1, PIECE_LENGTH)
 
 /** The body of every object of this length: the same 64 KiB again and again. */
 export function contentOf(length: number): Buffer {

@@ -7,7 +7,9 @@ import { createScope } from '../test/helpers/scope.ts'
 import { benchConnections } from './connections.ts'
 import { benchDecide } from './decide.ts'
 import type { Bench } from './harness.ts'
+import { benchHits } from './hits.ts'
 import { benchMemory } from './memory.ts'
+import type { Result } from './report/result.ts'
 import { benchStores } from './stores/stores.ts'
 import { benchTtfb } from './ttfb.ts'
 
@@ -15,6 +17,7 @@ import { benchTtfb } from './ttfb.ts'
 process.env.UV_THREADPOOL_SIZE ??= '16'
 
 const BENCHES: Record<string, (bench: Bench, part?: string) => void | Promise<void>> = {
+  hits: benchHits,
   decide: benchDecide,
   ttfb: benchTtfb,
   memory: benchMemory,
@@ -24,6 +27,7 @@ const BENCHES: Record<string, (bench: Bench, part?: string) => void | Promise<vo
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const lines: string[] = []
+const results: Result[] = []
 const scope = createScope()
 const bench: Bench = {
   scope,
@@ -31,6 +35,9 @@ const bench: Bench = {
   line(text) {
     lines.push(text)
     console.log(text)
+  },
+  record(result) {
+    results.push(result)
   },
 }
 

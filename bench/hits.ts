@@ -1,0 +1,42 @@
+import { contest, type Entrant, startContestants, warmUp } from './contest.ts'
+import { type Bench, KIB, MIB, startBenchOrigin } from './harness.ts'
+
+const ENTRANTS: Entrant[] = [
+  { peer: 'slicestream' },
+  { peer: 'node-http' },
+  { peer: 'nginx' },
+  { peer: 'nginx-sendfile' },
+  { peer: 'varnish' },
+  { peer: 'trafficserver' },
+  { peer: 'haproxy' },
+]
+
+/** Enough objects that none is the only one, few enough that all are hot. */
+const OBJECTS = 50
+
+/** Hits in memory, by size. */
+export async function benchHits(bench: Bench, part?: string): Promise<void> {
+  bench.line('## Hits in memory')
+  bench.line('')
+  bench.line(
+    `${OBJECTS} objects of one size, asked for in turn by 32 connections that are always busy. node-http is a handler that sends the`,
+  )
+  bench.line('same bytes from a variable, with the same fields; nginx has its cache on a tmpfs.')
+  bench.line('')
+  const origin = await startBenchOrigin(bench.scope)
+  const contestants = await startContestants(bench, origin, ENTRANTS, { memory: 512 * MIB })
+  const sizes = part === undefined ? [KIB, 16 * KIB, 64 * KIB, MIB] : [Number(part)]
+  for (const [i, size] of sizes.entries()) {
+    const work = {
+      work: `L1 hit ${size < MIB ? `${size / KIB} KiB` : `${size / MIB} MiB`}`,
+      requests: Array.from({ length: OBJECTS }, (_, i) => ({ path: `/bytes/${size}?${i}` })),
+      size,
+      expect: 'hit' as const,
+    }
+    // HAProxy's cache is for small objects.
+    const able = contestants.filter(({ peer }) => peer !== 'haproxy' || size <= 16 * KIB)
+    if (i === 0) await warmUp(bench, able, work)
+    await contest(bench, origin, able, work)
+  }
+  for (const contestant of contestants) await contestant.stop()
+}

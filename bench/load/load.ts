@@ -1,0 +1,34 @@
+import { availableParallelism } from 'node:os'
+import { programPath } from '../peers/programs.ts'
+
+/** What the client asks for, with every connection busy all the time (a closed loop). */
+export interface Load {
+  /** `http://127.0.0.1:port` */
+  url: string
+  /** Asked for in turn. */
+  requests: readonly { path: string; headers?: Record<string, string> }[]
+  /** A text that no other load has: every request gets a query of its own with it, so that no cache knows it. */
+  fresh?: string
+  connections: number
+  seconds: number
+}
+
+export interface LoadResult {
+  requests: number
+  seconds: number
+}
+
+/** The cores of server and client; null where the system cannot keep them apart. */
+export const CORES: { server: number | null; client: number | null } =
+  availableParallelism() > 1 && programPath('taskset') !== undefined
+    ? { server: 0, client: 1 }
+    : { server: null, client: null }
+
+/**
+ * Where several benches share a machine, BENCH_LOCK names a file that each measurement locks, so that they take turns.
+ * @returns the command that waits for its turn
+ */
+export function inTurn([command, args]: [string, string[]]): [string, string[]] {
+  const lock = process.env.BENCH_LOCK
+  return lock === undefined ? [command, args] : ['flock', [lock, command, ...args]]
+}
