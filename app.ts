@@ -26,8 +26,9 @@ import streamingProxy from './plugins/streaming-proxy.ts'
 /**
  * A validated configuration, and listening sockets that this process was started with; or the path of a configuration file
  * as `config`, which `fastify start app.ts -- --config=FILE` gives, or else as SLICESTREAM_CONFIG in the environment.
+ * `beforeHooks` is that of `streaming-proxy`: for an instance that has nothing but this app.
  */
-export type AppOptions = (Config & { sockets?: Sockets }) | { config?: string }
+export type AppOptions = (Config & { sockets?: Sockets; beforeHooks?: boolean }) | { config?: string }
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -41,16 +42,20 @@ declare module 'fastify' {
 
 /** The suite as one plugin: the proxy with its tiers, health and metrics on their own ports. */
 const app: FastifyPluginAsync<AppOptions> = async (fastify, given) => {
-  const { sockets = {}, ...config } = isConfig(given)
+  const {
+    sockets = {},
+    beforeHooks = false,
+    ...config
+  } = isConfig(given)
     ? given
-    : { ...readConfig(fileOf(given), process.env), sockets: undefined }
+    : { ...readConfig(fileOf(given), process.env), sockets: undefined, beforeHooks: undefined }
   const broken = brokenBySockets(config, sockets)
   if (broken !== null) throw new Error(broken)
   const options = pluginOptions(config, sockets)
   if (options.l1Cache) await fastify.register(l1Cache, options.l1Cache)
   if (options.l2File) await fastify.register(l2File, options.l2File)
   if (options.l2RawDisk) await fastify.register(l2RawDisk, options.l2RawDisk)
-  await fastify.register(streamingProxy, options.streamingProxy)
+  await fastify.register(streamingProxy, { ...options.streamingProxy, beforeHooks })
   await fastify.register(pressure, options.pressure)
   await fastify.register(clientLimits, options.clientLimits)
   await fastify.register(purge, options.purge)

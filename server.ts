@@ -89,7 +89,7 @@ async function serve(config: Config, readAgain: (running: Config) => Promise<Con
   onSignals({ fastify, config, readAgain, notify, serving })
   const place = listenOptions(config, sockets)
   try {
-    await fastify.register(app, { ...config, sockets })
+    await fastify.register(app, { ...config, sockets, beforeHooks: true })
     const status = `serving on ${await fastify.listen(place)}`
     resolve(status)
     notify.ready(status)

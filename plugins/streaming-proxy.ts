@@ -1,10 +1,11 @@
-import { METHODS } from 'node:http'
+import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { createCache, type LiveOptions } from '../lib/cache/cache.ts'
 import { accessLine, type Finished } from '../lib/cache/finished.ts'
 import { mayUpgrade } from '../lib/cache/upgrade.ts'
+import { createExpressLane } from '../lib/net/express-lane.ts'
 import { type CacheKeyOptions, cacheKeyOptions } from '../lib/semantics/key.ts'
 import { checkSliceSize, DEFAULT_SLICE } from '../lib/slices/arithmetic.ts'
 import type { MemoryStore } from '../lib/stores/memory.ts'
@@ -19,6 +20,11 @@ export interface StreamingProxyOptions extends ProxySettings {
   /** False: stream everything, store nothing. Default true. */
   enableCache?: boolean
   cacheKey?: Partial<CacheKeyOptions>
+  /**
+   * True: GET and HEAD come to the proxy before Fastify's router and hooks, and hits from memory are answered before even
+   * node:http has seen them. For a service that has nothing else on their paths; it halves what a hit costs. Default false.
+   */
+  beforeHooks?: boolean
 }
 
 /** CONNECT asks for a tunnel to anywhere; PURGE is for the `purge` plugin and never goes to the origin. */
@@ -42,6 +48,17 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
     // Asked when they are needed: the plugins may be registered later, or not at all.
     overloaded: () => fastify.pressure?.refusal() ?? null,
     stallOf: (socket) => fastify.clientLimits?.stallOf(socket) ?? null,
+    onMemoryHit: options.beforeHooks ? (socket) => lane.follow(socket) : undefined,
+    keepAlive: () => fastify.server.keepAliveTimeout,
+  })
+  const lane = createExpressLane({
+    server: fastify.server,
+    // A log wants to know more of a request than its answer does.
+    answer: (text, socket, longest) => (current.accessLog ? null : cache.answerAtOnce(text, socket, longest)),
+    waiting(change, cut) {
+      cache.counters.requestsNow += change
+      if (cut) cache.counters.clientAborts++
+    },
   })
 
   function liveOptions(): LiveOptions {
@@ -74,9 +91,10 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
   }
 
   const onFinished = (finished: Finished) => fastify.log.info(accessLine(finished))
+  const onFinishedNow = () => (current.accessLog ? onFinished : undefined)
   const handle = (request: FastifyRequest, reply: FastifyReply) => {
     reply.hijack()
-    cache.handle(request.raw, reply.raw, current.accessLog ? onFinished : undefined)
+    cache.handle(request.raw, reply.raw, onFinishedNow())
   }
   const { counters, view, purging } = cache
   fastify.decorate('sliceProxy', { counters, view, ...purging, handle, configure })
@@ -91,11 +109,28 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
     onRequest: handle,
     handler() {},
   })
-  fastify.server.on('upgrade', (req, socket, head) =>
-    cache.upgrade(req, socket, head, current.accessLog ? onFinished : undefined),
-  )
+  fastify.server.on('upgrade', (req, socket, head) => cache.upgrade(req, socket, head, onFinishedNow()))
   Object.assign(fastify.server, { shouldUpgradeCallback: mayUpgrade })
+  if (options.beforeHooks) comeFirst(fastify, (req, res) => cache.handle(req, res, onFinishedNow()))
+  fastify.addHook('preClose', async () => lane.stop())
   fastify.addHook('onClose', () => cache.close())
+}
+
+/** While closing Fastify has its say: its responses tell clients that they are the last. */
+function comeFirst(
+  fastify: FastifyInstance,
+  handle: (req: IncomingMessage, res: ServerResponse) => void,
+): void {
+  const { server } = fastify
+  const toFastify = server.listeners('request') as ((req: IncomingMessage, res: ServerResponse) => void)[]
+  let closing = false
+  server.removeAllListeners('request')
+  server.on('request', (req, res) => {
+    const isOurs = !closing && (req.method === 'GET' || req.method === 'HEAD')
+    if (isOurs) handle(req, res)
+    else for (const listener of toFastify) listener.call(server, req, res)
+  })
+  fastify.addHook('preClose', async () => void (closing = true))
 }
 
 function originOptionsOf(options: StreamingProxyOptions): OriginOptions {

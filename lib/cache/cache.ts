@@ -15,6 +15,7 @@ import { createTieredStore } from '../stores/tiered.ts'
 import { STEPS, uniqueNow } from '../upstream/clock.ts'
 import type { Origin, OriginOptions } from '../upstream/origin.ts'
 import { createRetryBudget } from '../upstream/retry.ts'
+import { type AnswerAtOnce, createAnswerAtOnce } from './at-once.ts'
 import type { Bans } from './bans/bans.ts'
 import type { Context, Settings } from './context.ts'
 import { type Counters, createCounters } from './counters.ts'
@@ -77,6 +78,10 @@ export interface CacheOptions extends ExchangeOptions {
   setCookie: SetCookiePolicy
   /** Asked for each request that memory does not answer at once; null = there is room for it. */
   overloaded?: () => Refusal | null
+  /** Called for each hit that went by way of node:http, with its connection: the next one may go without. */
+  onMemoryHit?: (socket: Socket) => void
+  /** What Keep-Alive tells clients of {@link ProxyCache.answerAtOnce}, in milliseconds. */
+  keepAlive?: () => number
   log?: StoreLog
 }
 
@@ -107,6 +112,8 @@ export interface ProxyCache {
     onFinished?: (finished: Finished) => void,
     onHead?: () => void,
   ): void
+  /** Answers a hit before node:http has made a request of its bytes. */
+  readonly answerAtOnce: AnswerAtOnce
   /** Forwards a request that asks for another protocol (WebSocket). */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer, onFinished?: (finished: Finished) => void): void
   /** From now on new requests are served so; those under way stay with their origin. Counters and what is stored stay. */
@@ -182,10 +189,21 @@ export function createCache(given: CacheOptions): ProxyCache {
 
   const exchanges = createExchanges(context, options, trusted)
   const hot = createHotObjects()
+  const answerAtOnce = createAnswerAtOnce(
+    context,
+    {
+      key: options.key,
+      isKeyShown: () => options.showKey,
+      keepAlive: options.keepAlive ?? (() => 0),
+    },
+    exchanges,
+    hot,
+  )
 
   return {
     counters,
     view: { hot, problems: context.problems, fills: context.fills },
+    answerAtOnce,
 
     handle(req, res, onFinished, onHead) {
       const exchange = exchanges.open(req, res, onFinished, onHead)
@@ -195,7 +213,7 @@ export function createCache(given: CacheOptions): ProxyCache {
       // A body is not in the key, so nothing that may depend on it is stored or served.
       const usesCache = cacheable && !hasBody(exchange.fields)
       if (usesCache) hot.see(exchange.target)
-      if (usesCache && serveFromMemory(context, exchange)) return
+      if (usesCache && serveFromMemory(context, exchange, options.onMemoryHit)) return
       const refusal = options.overloaded?.() ?? null
       if (refusal !== null && !(usesCache && isInMemory(context, exchange))) {
         return refuse(context, exchange, refusal)

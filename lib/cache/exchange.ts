@@ -37,15 +37,17 @@ export interface Exchanges {
   ): Exchange | undefined
   /** Scheme and Host (several joined) of a request as its client sees them. */
   seenAs(req: IncomingMessage): { scheme: string; host: string | undefined }
+  /** Of a request with these fields, as its client sees it. */
+  schemeOf(socket: Socket, fields: FieldList): string
 }
 
 export function createExchanges(context: Context, options: ExchangeOptions, trusted: TrustCheck): Exchanges {
   const { counters } = context
 
-  function schemeOf(req: IncomingMessage): string {
-    if ((req.socket as { encrypted?: boolean }).encrypted) return 'https'
-    if (!trusted(req.socket.remoteAddress)) return 'http'
-    return fieldValue(req.rawHeaders, 'x-forwarded-proto') === 'https' ? 'https' : 'http'
+  function schemeOf(socket: Socket, fields: FieldList): string {
+    if ((socket as { encrypted?: boolean }).encrypted) return 'https'
+    if (!trusted(socket.remoteAddress)) return 'http'
+    return fieldValue(fields, 'x-forwarded-proto') === 'https' ? 'https' : 'http'
   }
 
   function sliceable(path: string): boolean {
@@ -72,7 +74,7 @@ export function createExchanges(context: Context, options: ExchangeOptions, trus
     counters.requestsNow++
     const fields = req.rawHeaders
     const hosts = fieldValues(fields, 'host')
-    const { scheme, host } = options.seenAs?.(req) ?? { scheme: schemeOf(req), host: hosts[0] }
+    const { scheme, host } = options.seenAs?.(req) ?? { scheme: schemeOf(socket, fields), host: hosts[0] }
     const parsed = parseTarget(req.method!, req.url!, host, scheme)
     const target = parsed.ok ? parsed : { scheme: 'http', authority: '', path: '/' }
     const key = cacheKey(target, options.key)
@@ -144,6 +146,10 @@ export function createExchanges(context: Context, options: ExchangeOptions, trus
   return {
     open,
     seenAs: (req) =>
-      options.seenAs?.(req) ?? { scheme: schemeOf(req), host: fieldValue(req.rawHeaders, 'host') },
+      options.seenAs?.(req) ?? {
+        scheme: schemeOf(req.socket, req.rawHeaders),
+        host: fieldValue(req.rawHeaders, 'host'),
+      },
+    schemeOf,
   }
 }

@@ -1,8 +1,10 @@
+import type { Socket } from 'node:net'
 import { decide } from '../semantics/decide.ts'
 import { ageAt } from '../semantics/freshness.ts'
-import { cacheStatus, responseFields } from '../semantics/response-fields.ts'
-import type { FieldList } from '../semantics/types.ts'
+import { type CacheFields, cacheStatus, responseFields } from '../semantics/response-fields.ts'
+import type { FieldList, Head } from '../semantics/types.ts'
 import type { Context, Exchange } from './context.ts'
+import type { Counters } from './counters.ts'
 import { sendHead } from './respond.ts'
 import { selectFor } from './reuse.ts'
 
@@ -17,42 +19,83 @@ const NEEDS_MORE: ReadonlySet<string> = new Set([
   'pragma',
 ])
 
-/**
- * The product's hot path: a plain GET of a fresh representation of one slice in memory is answered with a
- * few look-ups, one `writeHead` and one `end`; no promise, no stream.
- *
- * @returns false when the request needs the full path
- */
-export function serveFromMemory(context: Context, exchange: Exchange): boolean {
-  const { store, resources, sliceSize, counters, bans } = context
-  const { key, fields, res } = exchange
-  if (exchange.method !== 'GET' || resources.peek(key) || needsMore(fields)) return false
-  const heads = store.l1Heads(key)
-  if (!heads) return false
-  const head = selectFor(exchange, heads)
-  if (!head || head.sliceSize !== sliceSize || head.length === null || head.length > sliceSize) return false
-  const now = Date.now()
-  if (bans.verdict(head) !== null || decide(head, fields, now) !== 'fresh') return false
-  const slice = head.length === 0 ? EMPTY : store.l1Slice(key, head.generation, 0)
-  if (!slice || slice.segments.length > 1) return false
+/** A fresh representation of one slice in memory. */
+export interface Found {
+  head: Head
+  /** Of the body, which may be empty. */
+  segments: readonly Buffer[]
+  length: number
+  /** When it was found to be fresh, in milliseconds since the epoch. */
+  now: number
+}
 
+/**
+ * What answers a plain GET with a few look-ups: no promise, no stream.
+ *
+ * @param select the variant for the request
+ * @returns null when the request needs the full path
+ */
+export function findInMemory(
+  { store, resources, sliceSize, bans }: Context,
+  key: string,
+  fields: FieldList,
+  select: (heads: readonly Head[]) => Head | undefined,
+): Found | null {
+  if (resources.peek(key) || needsMore(fields)) return null
+  const heads = store.l1Heads(key)
+  if (!heads) return null
+  const head = select(heads)
+  if (!head || head.sliceSize !== sliceSize || head.length === null || head.length > sliceSize) return null
+  const now = Date.now()
+  if (bans.verdict(head) !== null || decide(head, fields, now) !== 'fresh') return null
+  if (head.length === 0) return { head, segments: NONE, length: 0, now }
+  const slice = store.l1Slice(key, head.generation, 0)
+  return slice ? { head, segments: slice.segments, length: slice.length, now } : null
+}
+
+/** Counts what {@link findInMemory} found as sent. */
+export function countHit(counters: Counters, { length }: Found): void {
+  counters.l1Hits++
+  counters.bytesFromCache += length
+  counters.bytesToClients += length
+}
+
+export function hitFields({ head, now }: Found, shownKey: string | undefined): CacheFields {
   const ttl = Math.floor((head.freshUntil - now) / 1000)
-  const out = responseFields(head, {
+  return {
     age: ageAt(head, now),
     xCache: 'HIT',
-    cacheStatus: cacheStatus({ hit: true, ttl, detail: 'l1', key: exchange.shownKey }),
-  })
-  if (head.status !== 204) out.push('Content-Length', String(slice.length))
-  counters.l1Hits++
+    cacheStatus: cacheStatus({ hit: true, ttl, detail: 'l1', key: shownKey }),
+  }
+}
+
+/**
+ * The product's hot path where node:http has made a request of it: one `writeHead` and one `end`.
+ *
+ * @param onFound called with the connection when memory has it, also when it is not served here
+ * @returns false when the request needs the full path
+ */
+export function serveFromMemory(
+  context: Context,
+  exchange: Exchange,
+  onFound?: (socket: Socket) => void,
+): boolean {
+  if (exchange.method !== 'GET') return false
+  const found = findInMemory(context, exchange.key, exchange.fields, (heads) => selectFor(exchange, heads))
+  if (found !== null) onFound?.(exchange.socket)
+  // A long body goes at the pace of its client.
+  if (found === null || found.segments.length > 1) return false
+  const { head, segments, length } = found
+  const out = responseFields(head, hitFields(found, exchange.shownKey))
+  if (head.status !== 204) out.push('Content-Length', String(length))
   exchange.tier = 'l1'
-  counters.bytesFromCache += slice.length
-  counters.bytesToClients += slice.length
+  countHit(context.counters, found)
   sendHead(exchange, 'HIT', head.status, out)
-  res.end(slice.length === 0 ? undefined : slice.segments[0])
+  exchange.res.end(segments[0])
   return true
 }
 
-const EMPTY = { length: 0, segments: [] as Buffer[] }
+const NONE: readonly Buffer[] = []
 
 function needsMore(fields: FieldList): boolean {
   for (let i = 0; i < fields.length; i += 2) if (NEEDS_MORE.has(fields[i].toLowerCase())) return true

@@ -47,7 +47,8 @@ export async function startProxy(t: Scope, options: StartProxyOptions): Promise<
     if (l1 > 0) await instance.register(l1Cache, { maxBytes: l1 })
     if (l2 > 0) await instance.register(l2File, { dir, maxBytes: l2 })
     await tier?.(instance)
-    await instance.register(streamingProxy, proxyOptions)
+    // As server.ts has it.
+    await instance.register(streamingProxy, { beforeHooks: true, ...proxyOptions })
     await instance.listen({ port, host: '127.0.0.1' })
     return instance
   }

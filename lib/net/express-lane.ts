@@ -1,0 +1,172 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** A whole response: its head, one character for each byte, and its body. */
+export interface ReadyResponse {
+  head: string
+  body: readonly Buffer[]
+  /** Bytes of the body. */
+  length: number
+}
+
+export interface ExpressLaneOptions {
+  server: Server
+  /**
+   * Answers the bytes of a request at once, or leaves them to node:http. They begin where a request begins; whether they are
+   * just one, and no other, is for this to judge.
+   *
+   * @param longest bytes that the body may have: clients that take nothing shall not hold much memory
+   */
+  answer(text: string, socket: Socket, longest: number): ReadyResponse | null
+  /** Responses that clients have not taken yet: one more (1), one less (-1), or one that its client left (-1, cut). */
+  waiting(change: 1 | -1, cut: boolean): void
+}
+
+/**
+ * Answers requests on the connections that it follows before node:http has seen a byte of them: for a response that is ready
+ * in memory its parser, request and response objects cost twice what the system does. Whatever is not answered goes the
+ * usual way, byte for byte.
+ *
+ * Only on connections that node:http has answered before: its timers for them have begun, and it is known to be between two
+ * requests.
+ */
+export interface ExpressLane {
+  follow(socket: Socket): void
+  /** From now on everything goes the usual way, whose responses say that they are the last. */
+  stop(): void
+}
+
+/**
+ * What node:http hangs on its sockets. Not documented; where any of it is missing, connections are not followed.
+ */
+interface HttpSocket extends Omit<Socket, 'server'> {
+  parser?: Parser | null
+  /** The response whose turn it is. */
+  _httpMessage?: object | null
+  encrypted?: boolean
+  server: Server | null
+}
+
+interface Parser {
+  /** The last request whose head is whole. */
+  incoming?: IncomingMessage | null
+}
+
+/** Requests that are longer are rare, and dear in any case. */
+const MAX_REQUEST = 8 * 1024
+const G = 0x47
+/** While so many bytes wait for clients, only short bodies are added to them: long ones can be sent at the pace of the client. */
+const MAX_QUEUED = 32 * 1024 * 1024
+const SHORT = 128 * 1024
+
+export function createExpressLane({ server, answer, waiting }: ExpressLaneOptions): ExpressLane {
+  const followed = new WeakMap<Socket, () => void>()
+  let stopped = false
+  let queuedBytes = 0
+
+  function follow(socket: HttpSocket): void {
+    if (stopped || followed.has(socket) || socket.server !== server) return
+    const { parser } = socket
+    const listeners = socket.listeners('data') as ((chunk: Buffer) => void)[]
+    const limited = (server.maxRequestsPerSocket ?? 0) > 0
+    if (limited || socket.encrypted || !parser || listeners.length !== 1) return
+    const [toNode] = listeners
+    // What it has of the chunk that brought the request by which we came here is unknown.
+    let betweenRequests = false
+    let keepAlive = server.keepAliveTimeout
+    let queued: QueuedResponse | null = null
+    let timeout = 0
+
+    function onData(chunk: Buffer): void {
+      if (betweenRequests && !socket._httpMessage && isSettled() && answersNow(chunk)) return
+      toNode(chunk)
+      keepAlive = server.keepAliveTimeout
+      // A head that is not whole does not end with an empty line, and a body that is not whole is not complete.
+      betweenRequests = endsWithEmptyLine(chunk) && socket.parser?.incoming?.complete === true
+    }
+
+    /** Another time for idle connections begins with a response of node:http. */
+    function isSettled(): boolean {
+      return !stopped && server.keepAliveTimeout === keepAlive
+    }
+
+    function answersNow(chunk: Buffer): boolean {
+      if (chunk[0] !== G || chunk.length > MAX_REQUEST) return false
+      const longest = queuedBytes > MAX_QUEUED ? SHORT : Number.POSITIVE_INFINITY
+      const response = answer(chunk.toString('latin1'), socket, longest)
+      if (response === null) return false
+      socket.cork()
+      socket.write(response.head, 'latin1', onTaken)
+      for (const bytes of response.body) socket.write(bytes)
+      socket.uncork()
+      if (socket.writableLength > 0) waitForClient(response.length)
+      return true
+    }
+
+    /** Until the client has taken it, this is a response like any other: for timeouts, for closing, and for what comes next. */
+    function waitForClient(length: number): void {
+      socket._httpMessage = queued = new QueuedResponse(length)
+      queuedBytes += length
+      timeout = socket.timeout ?? 0
+      socket.setTimeout(0)
+      socket.pause()
+      waiting(1, false)
+    }
+
+    function onTaken(): void {
+      const { destroyed } = socket
+      // Of an earlier response the call can come late.
+      if (queued === null || (socket.writableLength > 0 && !destroyed)) return
+      queuedBytes -= queued.length
+      queued = socket._httpMessage = null
+      waiting(-1, destroyed)
+      if (destroyed) return
+      socket.setTimeout(timeout)
+      socket.resume()
+    }
+
+    followed.set(socket, () => {
+      socket.removeListener('data', onData)
+      // A body may still be coming before the other protocol begins.
+      if (socket.parser) socket.on('data', toNode)
+    })
+    socket.on('data', onData)
+    socket.removeListener('data', toNode)
+    // Not every write that a closed connection leaves behind is called back.
+    socket.once('close', onTaken)
+  }
+
+  // What follows an upgrade is no HTTP/1.1.
+  const leave = (req: IncomingMessage) => followed.get(req.socket)?.()
+  server.prependListener('upgrade', leave)
+  server.prependListener('connect', leave)
+
+  return {
+    follow,
+    stop: () => void (stopped = true),
+  }
+}
+
+function endsWithEmptyLine(chunk: Buffer): boolean {
+  const end = chunk.length
+  return (
+    chunk[end - 1] === 0x0a && chunk[end - 2] === 0x0d && chunk[end - 3] === 0x0a && chunk[end - 4] === 0x0d
+  )
+}
+
+/** In the place of a ServerResponse, as far as node:http and we ourselves look at those of a connection. */
+class QueuedResponse {
+  readonly finished = false
+  readonly headersSent = true
+  readonly _headerSent = true
+  /** Bytes. */
+  readonly length: number
+
+  constructor(length: number) {
+    this.length = length
+  }
+
+  emit(): boolean {
+    return false
+  }
+}
