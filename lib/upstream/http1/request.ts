@@ -1,0 +1,78 @@
+import type { FieldList } from '../../semantics/types.ts'
+import { OriginError } from './errors.ts'
+import { TOKEN } from './syntax.ts'
+
+/** How a request is written, and what its answer leaves of the connection. */
+export interface RequestHead {
+  /** Everything before the content, as latin1. */
+  text: string
+  /** Bytes of the content; null = in chunks. Without content 0. */
+  length: number | null
+  /** Whether another request may follow on the connection, as far as this one decides. */
+  reusable: boolean
+}
+
+/** Methods whose requests are expected to have content: without any they say so (RFC 9110 section 8.6). */
+const WITH_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
+
+const TARGET = /^[\x21-\xff]+$/
+/** A line break in here would be a line of its own to the origin, and so are other characters cut down to latin1. */
+const NOT_IN_VALUES = /[^\t\x20-\x7e\x80-\xff]/
+
+/**
+ * A request line and its fields (RFC 9112 section 3). Fields of the connection are ours: none of them may be given, so that
+ * nobody but this function says where the content ends.
+ *
+ * @param content whether content follows
+ * @throws OriginError
+ */
+export function requestHead(method: string, path: string, fields: FieldList, content: boolean): RequestHead {
+  if (!isToken(method) || !TARGET.test(path)) throw refused('its request line')
+  const expected = WITH_CONTENT.has(method)
+  // Some servers send content with the answer to HEAD, and some do not read what GET carries: both would be taken for
+  // the beginning of another message.
+  const reusable = method !== 'HEAD' && (!content || expected)
+  let text = `${method} ${path} HTTP/1.1\r\n`
+  let length = -1
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i]
+    const value = fields[i + 1]
+    if (NOT_IN_VALUES.test(value) || !isToken(name)) throw refused(`its field ${JSON.stringify(name)}`)
+    if (name.length === 14 && name.toLowerCase() === 'content-length') {
+      if (length !== -1 || !/^\d+$/.test(value)) throw refused('its Content-Length')
+      length = Number(value)
+      if (!content) continue
+    } else if (isOfConnection(name)) throw refused(`its field ${name}`)
+    text += `${name}: ${value}\r\n`
+  }
+  // Servers of HTTP/1.0 keep a connection only when they are asked.
+  text += reusable ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n'
+  if (!content) {
+    if (length > 0) throw refused('its Content-Length without content')
+    text += expected || length === 0 ? 'Content-Length: 0\r\n\r\n' : '\r\n'
+    return { text, length: 0, reusable }
+  }
+  text += length === -1 ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n'
+  return { text, length: length === -1 ? null : length, reusable }
+}
+
+function isOfConnection(name: string): boolean {
+  const { length } = name
+  if (length !== 17 && length !== 10 && length !== 7) return false
+  const lowerCase = name.toLowerCase()
+  return (
+    lowerCase === 'transfer-encoding' ||
+    lowerCase === 'connection' ||
+    lowerCase === 'keep-alive' ||
+    lowerCase === 'upgrade'
+  )
+}
+
+function isToken(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (TOKEN[text.charCodeAt(i)] !== 1) return false
+  return text !== ''
+}
+
+function refused(what: string): OriginError {
+  return new OriginError('ORIGIN_BAD_REQUEST', `the request cannot be sent: ${what}`)
+}
