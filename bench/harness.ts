@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { Scope } from '../test/helpers/scope.ts'
+import { pinned } from './peers/daemon.ts'
 import type { Result } from './report/result.ts'
 
 /** How much a run does: the numbers that count, or seconds of work that show that the bench works. */
@@ -16,9 +17,10 @@ export interface Bench {
 export const KIB = 1024
 export const MIB = 1024 * 1024
 
-/** Starts the bench's origin in a process of its own; resolves to its url. */
-export async function startBenchOrigin(scope: Scope): Promise<string> {
-  const child = fork(join(import.meta.dirname, 'origin.ts'))
+/** Starts the bench's origin in a process of its own, on this core; resolves to its url. */
+export async function startBenchOrigin(scope: Scope, core: number | null = null): Promise<string> {
+  const [execPath, execArgv] = pinned(core, [process.execPath, []])
+  const child = fork(join(import.meta.dirname, 'origin.ts'), { execPath, execArgv })
   scope.teardown(() => child.kill())
   const port = await new Promise((resolve, reject) => child.once('message', resolve).once('exit', reject))
   return `http://127.0.0.1:${port}`

@@ -1,5 +1,7 @@
 // The open-loop client, a process of its own: gets a Load as its first message, answers with what it has Offered.
 
+import { setPriority } from 'node:os'
+import { answerOrders } from '../load/worker.ts'
 import { type LeanConnection, openConnection, type Reply } from './connection.ts'
 import { createHistogram, type Histogram } from './histogram.ts'
 import type { Load, Offered, Times } from './load.ts'
@@ -62,8 +64,7 @@ const timesOf = (histogram: Histogram): Times => ({
   max: histogram.max(),
 })
 
-process.once('message', async (load: Load) => {
-  const offered = await offer(load)
-  process.send!(offered)
-  process.disconnect!()
+answerOrders<Load, Offered>((load) => {
+  if (load.givesWay) setPriority(19)
+  return offer(load)
 })

@@ -10,6 +10,8 @@ export interface Load {
   warmUp: number
   /** Open before the start. A request that finds none of them idle waits, and the wait counts. */
   connections: number
+  /** Others work on the client's core as well: it gives way to them whenever they have something to do. */
+  givesWay?: boolean
 }
 
 /** Microseconds that some part of the requests did not take longer than. */
@@ -30,8 +32,3 @@ export interface Offered {
   /** How much later than meant a request was sent though a connection was idle: what the client itself may have added. */
   late: Times
 }
-
-/** Above this many microseconds at its 99th percentile it was the client that was measured, not the server. */
-export const TOO_LATE = 250
-
-export const isTrustworthy = ({ late, errors }: Offered) => late.p99 <= TOO_LATE && errors === 0

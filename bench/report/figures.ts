@@ -16,6 +16,7 @@ const COLUMNS: Column[] = [
   { metric: 'ttfbP50', title: 'TTFB p50, ms', text: three },
   { metric: 'ttfbP99', title: 'p99', text: three, spread: true },
   { metric: 'ttfbP999', title: 'p99.9', text: three },
+  { metric: 'ttfbAddedP50', title: 'added p50', text: three },
   { metric: 'clientDelayP99', title: 'client late p99', text: three },
   { metric: 'hitRatio', title: 'hits', text: percent },
   { metric: 'byteHitRatio', title: 'bytes hit', text: percent },

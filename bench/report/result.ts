@@ -12,6 +12,8 @@ export type Metric =
   | 'ttfbP50'
   | 'ttfbP99'
   | 'ttfbP999'
+  /** Of the p50, over the origin asked directly in the same round. */
+  | 'ttfbAddedP50'
   /** Of the client's own delay in sending a request, milliseconds: more than the TTFB makes that one worthless. */
   | 'clientDelayP99'
   /** Of requests, and of bytes, 0 to 1. */

@@ -100,5 +100,5 @@ t.test('what is not answered as it should be is an error', async (t) => {
 t.test('a server that is not there is told', async (t) => {
   const { load } = await server(t, () => {})
   const nobody = { ...load, url: 'http://127.0.0.1:1' }
-  await t.rejects(offerLoad({ scope: t, core: null }, nobody), /the client of the open loop/)
+  await t.rejects(offerLoad({ scope: t, core: null }, nobody), /client.ts ended with 1/)
 })
