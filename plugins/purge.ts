@@ -57,20 +57,33 @@ const NOT_WRITTEN = 'in force, but it could not be written to the disk: a restar
  */
 const purge: FastifyPluginAsync<PurgeSettings> = async (fastify, options) => {
   let settings = checked(options)
+
   async function purgeAs(what: PurgeTarget, how?: PurgeOptions): Promise<{ purged: number }> {
     const caches = cachesOf(fastify)
-    if ('url' in what) {
-      const counts = await Promise.all(caches.map((cache) => cache.purge(what.url, how)))
-      count('url', 'success')
-      return { purged: sum(counts) }
-    }
+    if ('url' in what)
+      return counted(
+        'url',
+        caches.map((cache) => cache.purge(what.url, how)),
+      )
     const subject = subjectOf(what)
     if ('problem' in subject) throw new TypeError(`purge: ${subject.problem}`)
     const hosts = 'host' in what && what.host !== undefined ? authoritiesOf(what.host) : [null]
-    const counts = caches.flatMap((cache) => hosts.map((host) => purgeIn(cache, subject, host, how)))
-    const purged = sum(await Promise.all(counts))
-    count(subject.method, 'success')
-    return { purged }
+    return counted(
+      subject.method,
+      caches.flatMap((cache) => hosts.map((host) => purgeIn(cache, subject, host, how))),
+    )
+  }
+
+  async function counted(method: PurgeMethod, purges: Promise<number>[]): Promise<{ purged: number }> {
+    try {
+      const purged = sum(await Promise.all(purges))
+      count(method, 'success')
+      return { purged }
+    } catch (error) {
+      // A TypeError is the caller's: it named no target.
+      if (!(error instanceof TypeError)) count(method, 'failed')
+      throw error
+    }
   }
 
   const configure = (next: PurgeSettings) => void (settings = checked(next))

@@ -88,7 +88,15 @@ export function parseTarget(
  */
 export function normalisedPath(path: string): string {
   // After a percent sign that encodes nothing, a decoded digit would make one that does: `%%341`.
-  if (!path.includes('%') || STRAY_PERCENT.test(path)) return path
+  return STRAY_PERCENT.test(path) ? path : spelling(path)
+}
+
+/**
+ * The same also where a percent sign encodes nothing. Paths that are two for a key may be one here: for a pattern, that then
+ * means too much and never too little.
+ */
+export function spelling(path: string): string {
+  if (!path.includes('%')) return path
   return path.replace(/%([0-9a-f]{2})/gi, (encoded, hex: string) => {
     const character = String.fromCharCode(Number.parseInt(hex, 16))
     return /[A-Za-z0-9_~-]/.test(character) ? character : encoded.toUpperCase()

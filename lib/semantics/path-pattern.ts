@@ -1,20 +1,10 @@
+import { spelling } from './key.ts'
+
 /**
  * Paths, query included, that are named together: all that begin with a text, or, where a `*` stands elsewhere than at
  * the end, all that a glob matches as a whole. A `*` stands for any characters, `/` among them.
  */
 export type PathPattern = { prefix: string } | { parts: readonly string[] }
-
-/**
- * A path or pattern in one spelling, as keys have it; unlike there also where a percent sign encodes nothing. Paths that are
- * two for a key may be one here: then too much is meant, never too little.
- */
-export function spelling(path: string): string {
-  if (!path.includes('%')) return path
-  return path.replace(/%([0-9a-f]{2})/gi, (encoded, hex: string) => {
-    const character = String.fromCharCode(Number.parseInt(hex, 16))
-    return /[A-Za-z0-9_~-]/.test(character) ? character : encoded.toUpperCase()
-  })
-}
 
 /** Reads a pattern. `/a/`, `/a/*`: prefix; `/a/*.jpg`: glob. */
 export function readPattern(text: string): PathPattern {

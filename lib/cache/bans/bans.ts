@@ -83,7 +83,7 @@ export function createBans({ file, outlivedByStores, log, sweepAfter = SWEEP_AFT
     list.add({ what: { kind: 'tagged' }, mode: 'invalid', time: uniqueNow() })
   }
 
-  const looking = setInterval(() => journal?.look().catch(() => {}), LOOK_EVERY).unref()
+  const looking = journal && setInterval(() => journal.look().catch(() => {}), LOOK_EVERY).unref()
   const sweep = createSweep({ list, after: sweepAfter, onSwept: shorten, log })
   if (list.size > 0) sweep.request()
 
@@ -107,7 +107,7 @@ export function createBans({ file, outlivedByStores, log, sweepAfter = SWEEP_AFT
     const stillHas = () => hasSpareLines(journal)
     await journal
       .rewrite(stillHas)
-      .catch((error) => log?.warn({ file, error }, 'bans file was not written anew'))
+      .catch((error) => log?.warn({ file, err: error }, 'bans file was not written anew'))
     isShortening = false
   }
 
@@ -120,7 +120,10 @@ export function createBans({ file, outlivedByStores, log, sweepAfter = SWEEP_AFT
       try {
         await Promise.all(bans.map((ban) => journal?.append(ban)))
       } catch (error) {
-        log?.warn({ file, error }, 'a purge could not be written to the bans file: a restart would lose it')
+        log?.warn(
+          { file, err: error },
+          'a purge could not be written to the bans file: a restart would lose it',
+        )
         throw error
       }
       void shorten()
@@ -154,7 +157,7 @@ export function createBans({ file, outlivedByStores, log, sweepAfter = SWEEP_AFT
     },
 
     async close() {
-      clearInterval(looking)
+      if (looking) clearInterval(looking)
       await sweep.close()
       await journal?.close()
     },

@@ -223,12 +223,16 @@ async function syncDirectory(path: string): Promise<void> {
 
 function encode(ban: Ban): string {
   const json = JSON.stringify(ban)
-  return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`
+  return `${checksum(json)} ${json}\n`
 }
 
 function decode(line: string): Ban | undefined {
   const json = line.slice(9)
-  return line.slice(0, 9) === `${crc32(json).toString(16).padStart(8, '0')} ` ? JSON.parse(json) : undefined
+  return line.slice(0, 9) === `${checksum(json)} ` ? JSON.parse(json) : undefined
+}
+
+function checksum(json: string): string {
+  return crc32(json).toString(16).padStart(8, '0')
 }
 
 function readText(file: string): string {

@@ -1,5 +1,5 @@
-import { keyedTarget } from '../../semantics/key.ts'
-import { matchesGlob, readPattern, spelling } from '../../semantics/path-pattern.ts'
+import { keyedTarget, spelling } from '../../semantics/key.ts'
+import { matchesGlob, readPattern } from '../../semantics/path-pattern.ts'
 import { tagsOf } from '../../semantics/tags.ts'
 import type { Head } from '../../semantics/types.ts'
 import { isAhead } from '../../upstream/clock.ts'

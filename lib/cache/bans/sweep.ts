@@ -56,7 +56,7 @@ export function createSweep({
       timer = undefined
       // A cache failure never stops the proxy: what was not swept is swept the next time.
       running = run()
-        .catch((error) => log?.warn({ error }, 'sweeping the stores for what was purged failed'))
+        .catch((error) => log?.warn({ err: error }, 'sweeping the stores for what was purged failed'))
         .finally(() => {
           running = undefined
           if (list.size > 0) request()
