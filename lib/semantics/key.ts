@@ -1,3 +1,5 @@
+import { remembered } from './remembered.ts'
+
 /**
  * The target of a request and the key under which its responses are stored (RFC 9111 section 2).
  */
@@ -164,15 +166,22 @@ function parameterName(parameter: string): string {
 
 /** A host, and a port, as keys have it; undefined when it is none. An empty port is the default port (RFC 9110 section 4.2.3). */
 export function normaliseAuthority(value: string, scheme: string): string | undefined {
-  const match = AUTHORITY.exec(value)
-  if (match === null) return undefined
-  const host = match[1].toLowerCase()
-  if (host.startsWith('[') && !host.includes(':')) return undefined
-  if (match[2] === undefined || match[2] === '') return host
-  const port = Number(match[2])
-  if (port > 65535) return undefined
-  return port === DEFAULT_PORT[scheme] ? host : `${host}:${port}`
+  const authority = readAuthority(value)
+  if (authority === null) return undefined
+  return authority.port === undefined || authority.port === DEFAULT_PORT[scheme]
+    ? authority.host
+    : authority.named
 }
+
+/** Of few hosts come all requests. */
+const readAuthority = remembered((value: string) => {
+  const match = AUTHORITY.exec(value)
+  if (match === null) return null
+  const host = match[1].toLowerCase()
+  if (host.startsWith('[') && !host.includes(':')) return null
+  const port = match[2] === undefined || match[2] === '' ? undefined : Number(match[2])
+  return port !== undefined && port > 65535 ? null : { host, port, named: `${host}:${port}` }
+})
 
 function refused(reason: string): ParsedTarget {
   return { ok: false, status: 400, reason }
