@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { get, stalledClient } from '../helpers/client.ts'
+import { connect, get, stalledClient } from '../helpers/client.ts'
 import type { Origin } from '../helpers/origin.ts'
 import type { Run } from '../server/run.ts'
 
@@ -53,6 +53,12 @@ export const probes: Record<string, Probe> = {
     t.equal(await cacheOf(`${url}/films/one`, headers), 'HIT')
     t.equal((await get(`${url}/films/one`)).status, 403, 'what is stored is guarded too')
     await missThenHit(t, url)
+  },
+  async 'streaming-proxy-alone'(t, { url }) {
+    const connection = await connect(url)
+    t.teardown(() => connection.close())
+    t.equal((await connection.request('/page')).header('x-cache'), 'MISS')
+    for (const _ of [1, 2, 3, 4]) t.match((await connection.request('/page')).header('x-cache'), 'HIT')
   },
   async 'l1-cache'(t, { url }) {
     await missThenHit(t, url)
