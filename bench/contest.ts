@@ -35,6 +35,7 @@ export interface Contest {
 }
 
 const CONNECTIONS = 32
+const SMOKE_SECONDS = 0.3
 
 /** Starts those that can be used here, all at once: who is not asked takes no time from the others. */
 export async function startContestants(
@@ -122,7 +123,9 @@ async function measure(
   const asked = await requestsOf(origin)
   const cpu = contestant.cpu()
   const fresh = work.fresh ? `${contestant.label.replaceAll(' ', '-')}-${round}` : undefined
-  const { requests, seconds } = await putLoad(loadOf(contestant, work.requests, bench.smoke ? 1 : 2, fresh))
+  const { requests, seconds } = await putLoad(
+    loadOf(contestant, work.requests, bench.smoke ? SMOKE_SECONDS : 2, fresh),
+  )
   const spent = contestant.cpu() - cpu
   const reached = (await requestsOf(origin)) - asked
   if (work.expect === 'hit' && reached > requests / 1000)

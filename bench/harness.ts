@@ -26,6 +26,11 @@ export async function startBenchOrigin(scope: Scope, core: number | null = null)
   return `http://127.0.0.1:${port}`
 }
 
+/** '16 KiB' */
+export function sizeText(bytes: number): string {
+  return bytes < MIB ? `${bytes / KIB} KiB` : `${bytes / MIB} MiB`
+}
+
 /** The value below which `share` (0 to 1) of the samples lie. */
 export function percentile(samples: number[], share: number): number {
   const sorted = samples.toSorted((a, b) => a - b)

@@ -1,5 +1,5 @@
 import { contest, type Entrant, startContestants, warmUp } from './contest.ts'
-import { type Bench, KIB, MIB, startBenchOrigin } from './harness.ts'
+import { type Bench, KIB, MIB, sizeText, startBenchOrigin } from './harness.ts'
 
 const ENTRANTS: Entrant[] = [
   { peer: 'slicestream' },
@@ -28,7 +28,7 @@ export async function benchHits(bench: Bench, part?: string): Promise<void> {
   const sizes = part === undefined ? [KIB, 16 * KIB, 64 * KIB, MIB] : [Number(part)]
   for (const [i, size] of sizes.entries()) {
     const work = {
-      work: `L1 hit ${size < MIB ? `${size / KIB} KiB` : `${size / MIB} MiB`}`,
+      work: `L1 hit ${sizeText(size)}`,
       requests: Array.from({ length: OBJECTS }, (_, i) => ({ path: `/bytes/${size}?${i}` })),
       size,
       expect: 'hit' as const,

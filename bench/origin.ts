@@ -46,7 +46,7 @@ function serve(socket: Socket): void {
     }
   }
   socket.on('data', (bytes: Buffer) => {
-    text += bytes.latin1Slice()
+    text += bytes.toString('latin1')
     next()
   })
   // Its errors mean that the client is gone.

@@ -9,8 +9,11 @@ import { benchDecide } from './decide.ts'
 import type { Bench } from './harness.ts'
 import { benchHits } from './hits.ts'
 import { benchMemory } from './memory.ts'
+import { benchMisses } from './misses.ts'
+import { benchRanges } from './ranges.ts'
 import type { Result } from './report/result.ts'
 import { benchStores } from './stores/stores.ts'
+import { benchTiers } from './tiers.ts'
 import { benchTtfb } from './ttfb.ts'
 
 // As the server does; the disk tiers are measured with it.
@@ -18,6 +21,9 @@ process.env.UV_THREADPOOL_SIZE ??= '16'
 
 const BENCHES: Record<string, (bench: Bench, part?: string) => void | Promise<void>> = {
   hits: benchHits,
+  tiers: benchTiers,
+  ranges: benchRanges,
+  misses: benchMisses,
   decide: benchDecide,
   ttfb: benchTtfb,
   memory: benchMemory,

@@ -15,7 +15,7 @@ const result = await autocannon({
     path,
     headers,
     ...(load.fresh !== undefined && {
-      setupRequest: (request: { path: string }) => ({ ...request, path: `${path}?${load.fresh}-${++made}` }),
+      setupRequest: (request) => ({ ...request, path: `${path}?${load.fresh}-${++made}` }),
     }),
   })),
 })

@@ -1,7 +1,7 @@
 /** The part of the package that is used here; it has no types of its own. */
 declare module 'autocannon' {
   interface Request {
-    method: string
+    method?: string
     path: string
     headers?: Record<string, string>
     setupRequest?(request: Request): Request

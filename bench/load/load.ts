@@ -10,6 +10,7 @@ export interface Load {
   /** A text that no other load has: every request gets a query of its own with it, so that no cache knows it. */
   fresh?: string
   connections: number
+  /** Whole ones, or less than one where only the bench itself is tried. */
   seconds: number
 }
 

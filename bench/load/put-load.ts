@@ -23,12 +23,28 @@ export async function putLoad(load: Load): Promise<LoadResult> {
       wrk === undefined
         ? plain(process.execPath, [join(import.meta.dirname, 'autocannon-child.ts'), JSON.stringify(load)])
         : [wrk, ['-t1', `-c${load.connections}`, `-d${duration}`, '--timeout', '20s', '-s', script, load.url]]
-    const { stdout } = await run(...inTurn(pinned(CORES.client, command)))
+    const stdout = await outputOf(inTurn(pinned(CORES.client, command)), load)
     const [requests, microseconds, ...failed] = /^RESULT (.*)$/m.exec(stdout)![1].split(' ').map(Number)
     if (requests === 0 || failed.some((count) => count > 0)) throw new Error(`requests failed:\n${stdout}`)
     return { requests, seconds: microseconds / 1e6 }
   } finally {
     await scope.end()
+  }
+}
+
+async function outputOf([command, args]: [string, string[]], { seconds }: Load): Promise<string> {
+  const running = run(command, args)
+  // wrk counts in whole seconds, and tells what it has when it is interrupted.
+  const interrupt = () => running.child.kill('SIGINT')
+  const timer = seconds < 1 ? setTimeout(interrupt, seconds * 1000) : undefined
+  try {
+    return (await running).stdout
+  } catch (error) {
+    // Interrupted before it listened to that.
+    if ((error as { signal?: string }).signal === 'SIGINT') return (await run(command, args)).stdout
+    throw error
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -14,14 +14,15 @@ interface Kind {
   reads: string
 }
 
-export const nginx = peerOf({ name: 'nginx', on: 'tmpfs', reads: 'sendfile off;' })
+export const nginx = peerOf({ name: 'nginx', on: 'tmpfs', reads: 'sendfile off; output_buffers 2 512k;' })
+/** No tcp_nopush: with it responses of 64 KiB wait for the client's delayed acknowledgement. */
 export const nginxSendfile = peerOf({
   name: 'nginx-sendfile',
   on: 'tmpfs',
-  reads: 'sendfile on; tcp_nopush on;',
+  reads: 'sendfile on;',
 })
 /** Its files are in the page cache as long as the kernel keeps them there. */
-export const nginxDisk = peerOf({ name: 'nginx-disk', on: 'disk', reads: 'sendfile on; tcp_nopush on;' })
+export const nginxDisk = peerOf({ name: 'nginx-disk', on: 'disk', reads: 'sendfile on;' })
 /** Around the page cache, as a raw disk is read. The threads are nginx's own advice for that. */
 export const nginxDirectio = peerOf({
   name: 'nginx-directio',
@@ -56,7 +57,8 @@ function configuration(kind: Kind, options: PeerOptions, directory: string, port
   const asRoot = process.getuid?.() === 0
   const cache = `proxy_cache_path ${directory}/cache levels=1:2 keys_zone=cache:64m inactive=1d
     max_size=${options.memory} use_temp_path=off;`
-  const cached = `proxy_cache cache; proxy_cache_lock on; add_header X-Cache $upstream_cache_status;`
+  const cached = `proxy_cache cache; add_header X-Cache $upstream_cache_status;
+      ${options.coalesce ? 'proxy_cache_lock on; proxy_cache_lock_timeout 60s;' : ''}`
   return `daemon off; worker_processes 1; pid ${directory}/nginx.pid;
 ${asRoot ? 'user root;' : ''}
 error_log ${directory}/error.log warn; worker_rlimit_nofile 65536;
@@ -65,6 +67,7 @@ http {
   access_log off; tcp_nodelay on; ${kind.reads}
   keepalive_timeout 300s; keepalive_requests 100000000;
   ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((each) => `${each}_temp_path ${directory}/${each};`).join(' ')}
+  proxy_buffer_size 16k; proxy_buffers 32 32k; proxy_busy_buffers_size 256k;
   open_file_cache max=200000 inactive=1d; open_file_cache_valid 1h;
   ${options.caching ? cache : ''}
   upstream origin { server ${new URL(options.origin).host}; keepalive 128; keepalive_requests 100000000; }

@@ -18,6 +18,8 @@ export interface PeerOptions {
   memory: number
   /** False: a plain proxy that stores nothing. */
   caching: boolean
+  /** nginx only: requests for what is being fetched wait for it (proxy_cache_lock); the others do so anyway. */
+  coalesce?: boolean
   /** slicestream only; 'memory' by default. */
   l1?: 'memory' | 'off'
   /** slicestream only; no second tier by default. */

@@ -1,0 +1,38 @@
+import { contest, type Entrant, startContestants, warmUp } from './contest.ts'
+import { type Bench, KIB, MIB, sizeText, startBenchOrigin } from './harness.ts'
+
+const ENTRANTS: Entrant[] = [
+  { peer: 'slicestream', variant: 'file', options: { l1: 'off', l2: 'file' } },
+  { peer: 'slicestream', variant: 'raw disk', options: { l1: 'off', l2: 'raw-disk' } },
+  { peer: 'nginx-disk' },
+  { peer: 'nginx-directio' },
+]
+
+/** More than the hits in memory have, so that a disk's own cache is not all that is measured. */
+const OBJECTS = 200
+
+/** Hits on disk, by size. */
+export async function benchTiers(bench: Bench): Promise<void> {
+  bench.line('## Hits on disk')
+  bench.line('')
+  bench.line(
+    `${OBJECTS} objects of one size; slicestream without a tier in memory. Its files and those of nginx-disk are in the kernel's page`,
+  )
+  bench.line(
+    'cache; the raw disk is read around it (O_DIRECT), as nginx-directio does with `directio` and `aio threads`.',
+  )
+  bench.line('')
+  const origin = await startBenchOrigin(bench.scope)
+  const contestants = await startContestants(bench, origin, ENTRANTS, { memory: 2048 * MIB })
+  for (const [i, size] of [64 * KIB, MIB].entries()) {
+    const work = {
+      work: `L2 hit ${sizeText(size)}`,
+      requests: Array.from({ length: OBJECTS }, (_, i) => ({ path: `/bytes/${size}?${i}` })),
+      size,
+      expect: 'hit' as const,
+    }
+    if (i === 0) await warmUp(bench, contestants, work)
+    await contest(bench, origin, contestants, work)
+  }
+  for (const contestant of contestants) await contestant.stop()
+}
