@@ -1,8 +1,8 @@
 // The open-loop client, a process of its own: gets a Load as its first message, answers with what it has Offered.
 
 import { setPriority } from 'node:os'
+import { type LeanConnection, openConnection, type Reply } from '../load/connection.ts'
 import { answerOrders } from '../load/worker.ts'
-import { type LeanConnection, openConnection, type Reply } from './connection.ts'
 import { createHistogram, type Histogram } from './histogram.ts'
 import type { Load, Offered, Times } from './load.ts'
 

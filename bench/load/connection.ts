@@ -7,6 +7,8 @@ export interface Reply {
   status: number
   /** Bytes of its body. */
   length: number
+  /** Status line and fields. */
+  head: string
 }
 
 /** A keep-alive connection that reads as little of a response as it takes to know where it ends: its Content-Length. */
@@ -56,6 +58,7 @@ export async function openConnection(url: URL): Promise<LeanConnection> {
       }
       begun = NOTHING
       const text = head.toString('latin1', 0, end)
+      reply.head = text
       reply.status = Number(text.slice(9, 12))
       const length = /\r\ncontent-length: *(\d+)/i.exec(text)
       if (length === null) return void socket.destroy()
@@ -81,7 +84,7 @@ export async function openConnection(url: URL): Promise<LeanConnection> {
   return {
     send(request, whenDone) {
       done = whenDone
-      reply = { firstByte: Number.NaN, status: 0, length: 0 }
+      reply = { firstByte: Number.NaN, status: 0, length: 0, head: '' }
       left = 0
       if (socket.destroyed) return fail()
       socket.write(request, 'latin1')
