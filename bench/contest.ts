@@ -48,12 +48,8 @@ export async function startContestants(
   for (const entrant of entrants) {
     const peer = peers[entrant.peer]
     const label = [peer.name, entrant.variant].filter(Boolean).join(' ')
-    const missing = peer.missing()
-    if (missing !== null) {
-      bench.line(`${label} is left out: ${missing}.`)
-      bench.line('')
-      continue
-    }
+    // The head of the page names it.
+    if (peer.missing() !== null) continue
     const all = {
       origin,
       scope: bench.scope,

@@ -1,17 +1,19 @@
-// npm run bench: all benches, results to bench/RESULTS.md. With --smoke seconds of work; with names (decide, ttfb, memory,
-// connections, stores) those benches alone, with a part's name (stores/puts) that part. Then nothing is written.
-import { writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg } from 'node:os'
-import { join } from 'node:path'
+// npm run bench: all benches, results to bench/RESULTS.md, bench/results.json and docs/benchmark.svg. With --smoke seconds of
+// work; with names (those of BENCHES) those benches alone, with a part's name (stores/puts) that part. Then nothing is written.
 import { createScope } from '../test/helpers/scope.ts'
 import { benchConnections } from './connections.ts'
 import { benchDecide } from './decide.ts'
 import type { Bench } from './harness.ts'
 import { benchHits } from './hits.ts'
+import { benchLatency } from './latency.ts'
 import { benchMemory } from './memory.ts'
 import { benchMisses } from './misses.ts'
 import { benchRanges } from './ranges.ts'
+import { machine, machineLines } from './report/machine.ts'
+import { writeReport } from './report/page.ts'
+import { ratioTables } from './report/ratios.ts'
 import type { Result } from './report/result.ts'
+import { targetsTable } from './report/targets.ts'
 import { benchStores } from './stores/stores.ts'
 import { benchTiers } from './tiers.ts'
 import { benchTtfb } from './ttfb.ts'
@@ -24,6 +26,7 @@ const BENCHES: Record<string, (bench: Bench, part?: string) => void | Promise<vo
   tiers: benchTiers,
   ranges: benchRanges,
   misses: benchMisses,
+  latency: benchLatency,
   decide: benchDecide,
   ttfb: benchTtfb,
   memory: benchMemory,
@@ -47,27 +50,23 @@ const bench: Bench = {
   },
 }
 
-bench.line('# Results')
-bench.line('')
-bench.line(
-  'Written by `npm run bench`. Origin, proxy and client are processes of one machine and share its cores.',
-)
-bench.line('')
-const load = loadavg()[0].toFixed(1)
-const processor = `${availableParallelism()} cores (${cpus()[0].model.trim()})`
-bench.line(
-  `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${process.platform} ${process.arch}, ${processor}, load ${load} before.`,
-)
-bench.line('')
+// What was started does not end with this process by itself.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => scope.end().finally(() => process.exit(1)))
+
+const about = machine()
+for (const line of machineLines(about)) console.log(line)
 try {
   for (const each of wanted.length > 0 ? wanted : Object.keys(BENCHES)) {
     const [name, part] = each.split('/')
     if (!(name in BENCHES)) throw new Error(`no bench has the name ${name}`)
+    const started = performance.now()
     await BENCHES[name](bench, part)
+    console.error(`${each}: ${Math.round((performance.now() - started) / 1000)} s`)
   }
-  while (lines.at(-1) === '') lines.pop()
-  if (!bench.smoke && wanted.length === 0)
-    writeFileSync(join(import.meta.dirname, 'RESULTS.md'), `${lines.join('\n')}\n`)
+  if (results.length > 0)
+    for (const line of [...ratioTables(results), ...targetsTable(results)]) console.log(line)
+  if (!bench.smoke && wanted.length === 0) writeReport(about, results, lines)
 } finally {
   await scope.end()
 }
