@@ -55,9 +55,10 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
     server: fastify.server,
     // A log wants to know more of a request than its answer does.
     answer: (text, socket, longest) => (current.accessLog ? null : cache.answerAtOnce(text, socket, longest)),
-    waiting(change, cut) {
+    waiting(change, cut, socket) {
       cache.counters.requestsNow += change
-      if (cut) cache.counters.clientAborts++
+      const isStalled = cut && fastify.clientLimits?.stallOf(socket)
+      if (cut && !isStalled) cache.counters.clientAborts++
     },
   })
 

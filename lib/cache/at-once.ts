@@ -38,8 +38,9 @@ export interface AtOnceOptions {
  */
 export type AnswerAtOnce = (text: string, socket: Socket, longest: number) => ReadyResponse | null
 
-/** Heads whose first lines are kept ready. */
+/** Heads whose first lines are kept ready; longer ones are not, whoever makes them up must not fill memory. */
 const READY_HEADS = 1000
+const READY_LENGTH = 4000
 
 /** What stays the same in all responses of one head, and the whole of the last one. */
 interface Ready {
@@ -64,6 +65,7 @@ export function createAnswerAtOnce(
     const before = known.get(head)
     if (before !== undefined) return before
     const ready = { first: firstLines(head), text: '', age: null, cacheStatus: '', keepAlive: 0 }
+    if ((ready.first?.length ?? 0) > READY_LENGTH) return ready
     if (known.size === READY_HEADS) known.clear()
     known.set(head, ready)
     return ready
@@ -87,7 +89,7 @@ export function createAnswerAtOnce(
     return ready.text
   }
 
-  return (text, socket, longest) => {
+  function answer(text: string, socket: Socket, longest: number): ReadyResponse | null {
     const startedAt = performance.now()
     const request = readPlainRequest(text)
     if (request === null) return null
@@ -105,6 +107,16 @@ export function createAnswerAtOnce(
     hot.see(target)
     observeTtfb(counters, (performance.now() - startedAt) / 1000)
     return { head, body: found.segments, length: found.length }
+  }
+
+  return (text, socket, longest) => {
+    try {
+      return answer(text, socket, longest)
+    } catch (error) {
+      // Thrown from an event of the connection it would end the process.
+      context.log?.warn({ err: error }, 'could not answer a request at once')
+      return null
+    }
   }
 }
 

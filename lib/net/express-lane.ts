@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http'
+import { type IncomingMessage, maxHeaderSize, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** A whole response: its head, one character for each byte, and its body. */
@@ -18,8 +18,8 @@ export interface ExpressLaneOptions {
    * @param longest bytes that the body may have: clients that take nothing shall not hold much memory
    */
   answer(text: string, socket: Socket, longest: number): ReadyResponse | null
-  /** Responses that clients have not taken yet: one more (1), one less (-1), or one that its client left (-1, cut). */
-  waiting(change: 1 | -1, cut: boolean): void
+  /** Responses that clients have not taken yet: one more (1), one less (-1), or one whose connection ended first (-1, cut). */
+  waiting(change: 1 | -1, cut: boolean, socket: Socket): void
 }
 
 /**
@@ -61,7 +61,7 @@ const SHORT = 128 * 1024
 const NOTHING = Buffer.alloc(0)
 
 export function createExpressLane({ server, answer, waiting }: ExpressLaneOptions): ExpressLane {
-  const followed = new WeakMap<Socket, () => void>()
+  const followed = new WeakSet<Socket>()
   let stopped = false
   let queuedBytes = 0
 
@@ -69,8 +69,7 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
     if (stopped || followed.has(socket) || socket.server !== server) return
     const { parser } = socket
     const listeners = socket.listeners('data') as ((chunk: Buffer) => void)[]
-    const limited = (server.maxRequestsPerSocket ?? 0) > 0
-    if (limited || socket.encrypted || !parser || listeners.length !== 1) return
+    if (isLimited(server) || socket.encrypted || !parser || listeners.length !== 1) return
     const [toNode] = listeners
     // What it has of the chunk that brought the request by which we came here is unknown.
     let betweenRequests = false
@@ -80,15 +79,25 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
 
     function onData(chunk: Buffer): void {
       if (betweenRequests && !socket._httpMessage && isSettled() && answersNow(chunk)) return
+      if (queued !== null) {
+        holdBack(chunk)
+        return
+      }
       toNode(chunk)
       keepAlive = server.keepAliveTimeout
       // A head that is not whole does not end with an empty line, and a body that is not whole is not complete.
       betweenRequests = endsWithEmptyLine(chunk) && socket.parser?.incoming?.complete === true
     }
 
-    /** Another time for idle connections begins with a response of node:http. */
+    /** Another time for idle connections begins with a response of node:http. And after its last one nothing is answered. */
     function isSettled(): boolean {
-      return !stopped && server.keepAliveTimeout === keepAlive
+      return !stopped && server.keepAliveTimeout === keepAlive && !socket.writableEnded
+    }
+
+    /** Whoever lets the connection flow: node:http would never answer what comes before the response has gone. */
+    function holdBack(chunk: Buffer): void {
+      socket.pause()
+      socket.unshift(chunk)
     }
 
     function answersNow(chunk: Buffer): boolean {
@@ -109,44 +118,46 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
       socket._httpMessage = queued = new QueuedResponse(length)
       queuedBytes += length
       timeout = socket.timeout ?? 0
-      socket.setTimeout(0)
+      socket.setTimeout(server.timeout)
       socket.pause()
       // A callback for each response would cost a turn of the tick queue, and nearly none has to wait.
       socket.write(NOTHING, onTaken)
-      waiting(1, false)
+      waiting(1, false, socket)
     }
 
-    function onTaken(): void {
+    function onTaken(error?: Error | null): void {
       if (queued === null) return
-      const { destroyed } = socket
+      // A write that failed is called back before the connection is destroyed for it.
+      const cut = socket.destroyed || error instanceof Error
       queuedBytes -= queued.length
       queued = socket._httpMessage = null
-      waiting(-1, destroyed)
-      if (destroyed) return
+      waiting(-1, cut, socket)
+      if (cut) return
       socket.setTimeout(timeout)
       socket.resume()
     }
 
-    followed.set(socket, () => {
-      socket.removeListener('data', onData)
-      // A body may still be coming before the other protocol begins.
-      if (socket.parser) socket.on('data', toNode)
-    })
-    socket.on('data', onData)
+    followed.add(socket)
     socket.removeListener('data', toNode)
+    // Found by this name, as once() has it, it goes when node:http takes its own off: what follows an upgrade is no HTTP/1.1.
+    socket.on('data', Object.assign(onData, { listener: toNode }))
     // Not every write that a closed connection leaves behind is called back.
-    socket.once('close', onTaken)
+    socket.once('close', () => onTaken())
   }
-
-  // What follows an upgrade is no HTTP/1.1.
-  const leave = (req: IncomingMessage) => followed.get(req.socket)?.()
-  server.prependListener('upgrade', leave)
-  server.prependListener('connect', leave)
 
   return {
     follow,
     stop: () => void (stopped = true),
   }
+}
+
+/** Whether node:http counts the requests of a connection, or takes less of a head than we do. */
+function isLimited(server: Server): boolean {
+  return (
+    (server.maxRequestsPerSocket ?? 0) > 0 ||
+    (server.maxHeadersCount ?? 0) > 0 ||
+    ((server as { maxHeaderSize?: number }).maxHeaderSize || maxHeaderSize) < MAX_REQUEST
+  )
 }
 
 function endsWithEmptyLine(chunk: Buffer): boolean {
