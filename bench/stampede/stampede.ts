@@ -8,7 +8,11 @@ import { figuresTable } from '../report/figures.ts'
 import { figureOf, type Result } from '../report/result.ts'
 import type { Stampede, Trampled } from './client.ts'
 
-const ENTRANTS: Entrant[] = [{ peer: 'slicestream' }, { peer: 'nginx' }, { peer: 'varnish' }]
+const ENTRANTS: Entrant[] = [
+  { peer: 'slicestream' },
+  { peer: 'nginx', options: { coalesce: true } },
+  { peer: 'varnish' },
+]
 /** Milliseconds that the origin takes before it answers. */
 const DELAY = 200
 
