@@ -1,5 +1,6 @@
 import { contest, type Entrant, startContestants, warmUp } from './contest.ts'
 import { type Bench, KIB, MIB, sizeText, startBenchOrigin } from './harness.ts'
+import { CORES } from './load/load.ts'
 
 const ENTRANTS: Entrant[] = [
   { peer: 'slicestream' },
@@ -14,22 +15,23 @@ const ENTRANTS: Entrant[] = [
 /** Enough objects that none is the only one, few enough that all are hot. */
 const OBJECTS = 50
 
-/** Hits in memory, by size. */
+/** Hits in memory, by size. @param part bytes; all sizes when it is undefined */
 export async function benchHits(bench: Bench, part?: string): Promise<void> {
+  const objects = bench.smoke ? 5 : OBJECTS
   bench.line('## Hits in memory')
   bench.line('')
   bench.line(
-    `${OBJECTS} objects of one size, asked for in turn by 32 connections that are always busy. node-http is a handler that sends the`,
+    `${objects} objects of one size, asked for in turn by 32 connections that are always busy. node-http is a handler that sends the`,
   )
   bench.line('same bytes from a variable, with the same fields; nginx has its cache on a tmpfs.')
   bench.line('')
-  const origin = await startBenchOrigin(bench.scope)
+  const origin = await startBenchOrigin(bench.scope, CORES.client)
   const contestants = await startContestants(bench, origin, ENTRANTS, { memory: 512 * MIB })
-  const sizes = part === undefined ? [KIB, 16 * KIB, 64 * KIB, MIB] : [Number(part)]
+  const sizes = sizesOf(bench, part)
   for (const [i, size] of sizes.entries()) {
     const work = {
       work: `L1 hit ${sizeText(size)}`,
-      requests: Array.from({ length: OBJECTS }, (_, i) => ({ path: `/bytes/${size}?${i}` })),
+      requests: Array.from({ length: objects }, (_, i) => ({ path: `/bytes/${size}?${i}` })),
       size,
       expect: 'hit' as const,
     }
@@ -39,4 +41,9 @@ export async function benchHits(bench: Bench, part?: string): Promise<void> {
     await contest(bench, origin, able, work)
   }
   for (const contestant of contestants) await contestant.stop()
+}
+
+function sizesOf(bench: Bench, part: string | undefined): number[] {
+  if (part !== undefined) return [Number(part)]
+  return bench.smoke ? [KIB, MIB] : [KIB, 16 * KIB, 64 * KIB, MIB]
 }

@@ -1,5 +1,6 @@
 import { contest, type Entrant, startContestants, warmUp } from './contest.ts'
 import { type Bench, KIB, MIB, sizeText, startBenchOrigin } from './harness.ts'
+import { CORES } from './load/load.ts'
 
 const ENTRANTS: Entrant[] = [
   { peer: 'slicestream' },
@@ -19,7 +20,7 @@ export async function benchMisses(bench: Bench): Promise<void> {
   )
   bench.line('responses say no-store. The origin shares its core with the client. http-proxy stores nothing.')
   bench.line('')
-  const origin = await startBenchOrigin(bench.scope)
+  const origin = await startBenchOrigin(bench.scope, CORES.client)
   const contestants = await startContestants(bench, origin, ENTRANTS, { memory: 256 * MIB })
   for (const size of [KIB, MIB]) {
     // HAProxy's cache is for small objects.

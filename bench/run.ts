@@ -64,8 +64,8 @@ try {
     await BENCHES[name](bench, part)
     console.error(`${each}: ${Math.round((performance.now() - started) / 1000)} s`)
   }
-  if (results.length > 0)
-    for (const line of [...ratioTables(results), ...targetsTable(results)]) console.log(line)
+  const summary = [...ratioTables(results), ...targetsTable(results)]
+  if (results.length > 0) for (const line of summary) if (!line.includes('not measured')) console.log(line)
   if (!bench.smoke && wanted.length === 0) writeReport(about, results, lines)
 } finally {
   await scope.end()

@@ -1,5 +1,6 @@
 import { contest, type Entrant, startContestants, warmUp } from './contest.ts'
 import { type Bench, KIB, MIB, sizeText, startBenchOrigin } from './harness.ts'
+import { CORES } from './load/load.ts'
 
 const ENTRANTS: Entrant[] = [
   { peer: 'slicestream', variant: 'file', options: { l1: 'off', l2: 'file' } },
@@ -13,21 +14,22 @@ const OBJECTS = 200
 
 /** Hits on disk, by size. */
 export async function benchTiers(bench: Bench): Promise<void> {
+  const objects = bench.smoke ? 5 : OBJECTS
   bench.line('## Hits on disk')
   bench.line('')
   bench.line(
-    `${OBJECTS} objects of one size; slicestream without a tier in memory. Its files and those of nginx-disk are in the kernel's page`,
+    `${objects} objects of one size; slicestream without a tier in memory. Its files and those of nginx-disk are in the kernel's page`,
   )
   bench.line(
     'cache; the raw disk is read around it (O_DIRECT), as nginx-directio does with `directio` and `aio threads`.',
   )
   bench.line('')
-  const origin = await startBenchOrigin(bench.scope)
+  const origin = await startBenchOrigin(bench.scope, CORES.client)
   const contestants = await startContestants(bench, origin, ENTRANTS, { memory: 2048 * MIB })
   for (const [i, size] of [64 * KIB, MIB].entries()) {
     const work = {
       work: `L2 hit ${sizeText(size)}`,
-      requests: Array.from({ length: OBJECTS }, (_, i) => ({ path: `/bytes/${size}?${i}` })),
+      requests: Array.from({ length: objects }, (_, i) => ({ path: `/bytes/${size}?${i}` })),
       size,
       expect: 'hit' as const,
     }
