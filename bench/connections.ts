@@ -9,9 +9,8 @@ import { fillL1, L1, mib, stream } from './memory.ts'
 const SIP = 16 * 1024
 const SIP_INTERVAL = 250
 
-/** What one connection costs: one that waits for its next request, and one in the middle of a download. */
+/** What a connection in the middle of a download costs. */
 export async function benchConnections(bench: Bench): Promise<void> {
-  const idle = bench.smoke ? 50 : 5000
   const downloads = bench.smoke ? 20 : 500
   const length = bench.smoke ? 8 * MIB : 64 * MIB
   const origin = await startBenchOrigin(bench.scope)
@@ -20,11 +19,9 @@ export async function benchConnections(bench: Bench): Promise<void> {
   bench.line('## Memory of a connection')
   bench.line('')
   bench.line(
-    'Resident memory of a proxy with 100 MiB of L1, filled before, and a file L2. Idle: connections that had one hit of 1 KiB each',
+    `Resident memory of a proxy with 100 MiB of L1, filled before, and a file L2. Each client takes ${(SIP * 1000) / SIP_INTERVAL / 1024} KiB a second of`,
   )
-  bench.line(
-    `and stay open. Downloads: each client takes ${(SIP * 1000) / SIP_INTERVAL / 1024} KiB a second of ${length / MIB} MiB. KiB of each connection: what the process grew by.`,
-  )
+  bench.line(`${length / MIB} MiB. KiB of each connection: what the process grew by.`)
   bench.line('')
   bench.line('| connections | before, MiB | after, MiB | KiB each |')
   bench.line('|---|---|---|---|')
@@ -48,14 +45,6 @@ export async function benchConnections(bench: Bench): Promise<void> {
     await server.kill()
   }
 
-  await measure('idle', idle, async ({ url }) => {
-    const socket = await stalledClient(`${url}/bytes/1024`)
-    let taken = 0
-    await new Promise<void>((done) =>
-      socket.on('data', (bytes) => (taken += bytes.length) > 1024 && done()).once('close', done),
-    )
-    return socket
-  })
   await measure('downloads of one object in the cache', downloads, async ({ url }) =>
     sipping(await stalledClient(`${url}/bytes/${length}`)),
   )

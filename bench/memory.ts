@@ -1,17 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { get, stalledClient } from '../test/helpers/client.ts'
+import { get } from '../test/helpers/client.ts'
 import { type Server, startServer } from '../test/helpers/server.ts'
 import { type Bench, MIB, startBenchOrigin } from './harness.ts'
 
 export const L1 = 100 * MIB
 
-/** Resident memory of the proxy's process: while 1 GiB streams through, and with 500 clients that do not read. */
+/** Resident memory of the proxy's process while 1 GiB streams through. */
 export async function benchMemory(bench: Bench): Promise<void> {
   const length = bench.smoke ? 32 * MIB : 1024 * MIB
-  const clients = bench.smoke ? 20 : 500
   const origin = await startBenchOrigin(bench.scope)
-  const start = () =>
-    startServer(bench.scope, { upstream_address: origin, l1_cache_size_bytes: L1, log_level: 'warn' })
+  const settings = { upstream_address: origin, l1_cache_size_bytes: L1, log_level: 'warn' }
+  const server = await startServer(bench.scope, settings)
 
   bench.line('## Memory')
   bench.line('')
@@ -22,7 +21,6 @@ export async function benchMemory(bench: Bench): Promise<void> {
   bench.line('')
   bench.line('| transfer | before | largest | added | time |')
   bench.line('|---|---|---|---|---|')
-  const server = await start()
   await fillL1(server)
   for (const state of ['from the origin', 'again, from the cache']) {
     const before = server.rss()
@@ -34,39 +32,6 @@ export async function benchMemory(bench: Bench): Promise<void> {
   }
   await server.kill()
   bench.line('')
-  bench.line(
-    `${clients} clients that send a request for ${length / MIB} MiB and never read a byte, some seconds later. KiB of each client: what the`,
-  )
-  bench.line('process grew by, L1 being full before.')
-  bench.line('')
-  bench.line('| clients | before, MiB | after, MiB | KiB each |')
-  bench.line('|---|---|---|---|')
-  await stalled(bench, await start(), 'of one object in the cache', clients, length, () => '')
-  await stalled(bench, await start(), 'of an object each, none cached', clients, length, (i) => `?${i}`)
-  bench.line('')
-}
-
-async function stalled(
-  bench: Bench,
-  server: Server,
-  name: string,
-  clients: number,
-  length: number,
-  query: (client: number) => string,
-): Promise<void> {
-  await fillL1(server)
-  await stream(`${server.url}/bytes/${length}`, length)
-  const before = server.rss()
-  const sockets = await Promise.all(
-    Array.from({ length: clients }, (_, i) => stalledClient(`${server.url}/bytes/${length}${query(i)}`)),
-  )
-  await wait(bench.smoke ? 500 : 5000)
-  const after = server.rss()
-  for (const socket of sockets) socket.destroy()
-  bench.line(
-    `| ${clients} ${name} | ${mib(before)} | ${mib(after)} | ${Math.round((after - before) / 1024 / clients)} |`,
-  )
-  await server.kill()
 }
 
 /** With objects of 1 MiB: a single large one might be kept out of memory. */
