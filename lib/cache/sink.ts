@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Mutable } from '../semantics/types.ts'
 import type { Sink } from '../slices/reader.ts'
 import type { Counters } from './counters.ts'
 
@@ -8,10 +9,9 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
   const { socket } = res.req
   // Of writes whose bytes may still be read. Most responses have none: they need no set of their own.
   let beingTaken = NONE
-  let gone = false
 
   res.once('close', () => {
-    gone = true
+    sink.gone = true
     for (const callback of callbacks) callback()
     callbacks.clear()
     if (beingTaken.size === 0) return
@@ -26,12 +26,10 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
     beingTaken = NONE
   }
 
-  return {
-    get gone() {
-      return gone
-    },
+  const sink: Mutable<Sink> = {
+    gone: false,
     write(bytes, taken) {
-      if (gone) {
+      if (sink.gone) {
         taken?.()
         return true
       }
@@ -42,7 +40,7 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
       return res.write(bytes, () => beingTaken.delete(taken) && taken())
     },
     drained(within) {
-      if (gone || !res.writableNeedDrain) return Promise.resolve(true)
+      if (sink.gone || !res.writableNeedDrain) return Promise.resolve(true)
       return new Promise((resolve) => {
         const timer = within === undefined ? undefined : setTimeout(settle, within, false)
         const done = () => settle(true)
@@ -58,11 +56,12 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
     },
     onGone(callback) {
       // Who registers late, after reading from disk, must hear of it too: nothing else would stop its transfer.
-      if (gone) queueMicrotask(callback)
+      if (sink.gone) queueMicrotask(callback)
       else callbacks.add(callback)
       return () => callbacks.delete(callback)
     },
   }
+  return sink
 }
 
 const NONE: Set<() => void> = new Set()

@@ -133,9 +133,7 @@ export function createSource(
 
   return {
     sliceSize,
-    get length() {
-      return head.length
-    },
+    length: () => head.length,
 
     open(offset, last) {
       const index = sliceIndex(offset, sliceSize)
@@ -191,9 +189,7 @@ export function createSource(
 export function passingSource(context: Context, fill: Fill): ResponseSource {
   return {
     sliceSize: context.sliceSize,
-    get length() {
-      return fill.state === 'complete' ? fill.end : null
-    },
+    length: () => (fill.state === 'complete' ? fill.end : null),
     open: () => undefined,
     fromMemory: () => undefined,
     fromDisk: () => undefined,

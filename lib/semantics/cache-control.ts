@@ -1,5 +1,6 @@
 import { isFieldName, listMembers, trimWhitespace } from './fields.ts'
 import { remembered } from './remembered.ts'
+import type { Mutable } from './types.ts'
 
 /**
  * The directives of one Cache-Control field, of a request or a response (RFC 9111 section 5.2, RFC 5861, RFC
@@ -41,7 +42,6 @@ type Flag =
   | 'onlyIfCached'
 type Scope = 'noCache' | 'private'
 type Duration = 'maxAge' | 'sMaxAge' | 'minFresh' | 'maxStale' | 'staleWhileRevalidate' | 'staleIfError'
-type Mutable = { -readonly [K in keyof CacheControl]: CacheControl[K] }
 
 /** How a directive is kept: exactly one of the three. */
 interface Directive {
@@ -96,7 +96,7 @@ const readDirectives = remembered((value: string): CacheControl => {
 })
 
 /** @param argument undefined without one; null when something else than one follows the name */
-function apply(parsed: Mutable, name: string, argument: string | undefined | null): void {
+function apply(parsed: Mutable<CacheControl>, name: string, argument: string | undefined | null): void {
   const { flag, scope, duration } = DIRECTIVES.get(name) ?? {}
   if (flag !== undefined) parsed[flag] ||= argument !== null || !ALLOWING.has(flag)
   else if (scope !== undefined) parsed[scope] = widerScope(parsed[scope], argument ?? undefined)
@@ -145,7 +145,7 @@ function unquote(argument: string): string {
 }
 
 /** A field without directives, to be filled in. */
-export function nothingStated(): Mutable {
+export function nothingStated(): Mutable<CacheControl> {
   return {
     noStore: false,
     noCache: false,

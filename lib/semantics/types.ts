@@ -8,6 +8,9 @@
  */
 export type FieldList = string[]
 
+/** What others only read, for the one who writes it. */
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
 /**
  * What is known of a stored response without its body (the *head*). Plain data: it survives
  * `JSON.parse(JSON.stringify(head))` unchanged, because stores keep it that way.

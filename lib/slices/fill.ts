@@ -1,3 +1,4 @@
+import type { Mutable } from '../semantics/types.ts'
 import type { Slice } from '../stores/store.ts'
 import { sliceIndex } from './arithmetic.ts'
 import type { FillMemory } from './fill-memory.ts'
@@ -83,8 +84,7 @@ export interface Fill {
   failed(error: Error): void
 }
 
-interface ReaderState {
-  offset: number
+interface ReaderState extends Mutable<FillReader> {
   wake: (() => void) | null
   blocked: boolean
 }
@@ -93,9 +93,6 @@ export function createFill(options: FillOptions): Fill {
   const { source, sliceSize, start, length, memory } = options
   const segments = createSegments(start, sliceSize)
   const readers = new Set<ReaderState>()
-  let state: FillState = 'running'
-  let error: Error | null = null
-  let end = options.end
   let store = options.store
   let paused = false
   let fastest = start
@@ -119,9 +116,9 @@ export function createFill(options: FillOptions): Fill {
   }
 
   function settle(next: FillState, reason: Error | null): void {
-    if (state !== 'running') return
-    state = next
-    error = reason
+    if (fill.state !== 'running') return
+    fill.state = next
+    fill.error = reason
     release()
     memory.paused.delete(fill)
     options.onSettled(fill)
@@ -134,7 +131,7 @@ export function createFill(options: FillOptions): Fill {
   }
 
   function setPaused(next: boolean): void {
-    if (next === paused || state !== 'running') return
+    if (next === paused || fill.state !== 'running') return
     paused = next
     if (paused) {
       memory.paused.add(fill)
@@ -148,14 +145,14 @@ export function createFill(options: FillOptions): Fill {
   /** Invariant 5: the pace is that of the fastest reader; without readers it is free. */
   function setPace(): void {
     const ahead = segments.end - fastest > FILL_WINDOW
-    if (readers.size === 0) setPaused(holds > 0 && !wanted && ahead)
-    else setPaused(ahead || blocked === readers.size)
+    if (fill.readers === 0) setPaused(holds > 0 && !wanted && ahead)
+    else setPaused(ahead || blocked === fill.readers)
   }
 
   function forgetOld(): void {
     let before = segments.end - KEPT_BEHIND
-    if (readers.size === 0) before = holds > 0 && !wanted ? start : segments.end
-    else if (readers.size === 1) for (const only of readers) before = Math.min(only.offset, segments.end)
+    if (fill.readers === 0) before = holds > 0 && !wanted ? start : segments.end
+    else if (fill.readers === 1) for (const only of readers) before = Math.min(only.offset, segments.end)
     else before = Math.min(before, fastest)
     segments.dropBefore(keeping ? Math.min(before, sliceStart) : before)
   }
@@ -179,16 +176,16 @@ export function createFill(options: FillOptions): Fill {
 
   function nobodyWants(): void {
     if (wanted) setPace() // a reader that stood still may have been the last to leave
-    if (state !== 'running' || readers.size > 0 || holds > 0 || wanted) return
-    const remaining = end === null ? sliceSize : end - segments.end
-    const span = end === null ? 0 : end - start
+    if (fill.state !== 'running' || fill.readers > 0 || holds > 0 || wanted) return
+    const remaining = fill.end === null ? sliceSize : fill.end - segments.end
+    const span = fill.end === null ? 0 : fill.end - start
     const limit = Math.max(sliceSize, Math.min(NEARLY_DONE_BYTES, span * NEARLY_DONE_SHARE))
     if (store === null || remaining > limit) {
       abandon()
       return
     }
     // Of a transfer whose end nobody knows, one slice more may come.
-    if (end === null) abandonAt = segments.end + sliceSize
+    if (fill.end === null) abandonAt = segments.end + sliceSize
     setPaused(false)
   }
 
@@ -204,15 +201,10 @@ export function createFill(options: FillOptions): Fill {
   }
 
   function attach(offset: number): FillReader {
-    const reader: ReaderState = { offset, wake: null, blocked: false }
-    readers.add(reader)
-    abandonAt = Number.POSITIVE_INFINITY
-    if (offset > fastest) fastest = offset
-    setPace()
-    return {
-      get offset() {
-        return reader.offset
-      },
+    const reader: ReaderState = {
+      offset,
+      wake: null,
+      blocked: false,
       peek: () => segments.at(reader.offset),
       advance(bytes) {
         reader.offset += bytes
@@ -229,46 +221,46 @@ export function createFill(options: FillOptions): Fill {
       },
       changed: () =>
         new Promise((resolve) => {
-          if (state !== 'running' || !readers.has(reader) || reader.offset < segments.end) return resolve()
+          if (fill.state !== 'running' || !readers.has(reader) || reader.offset < segments.end)
+            return resolve()
           reader.wake = resolve
         }),
       detach() {
         if (!readers.delete(reader)) return
+        fill.readers--
         if (reader.blocked) blocked--
         reader.wake?.()
         reader.wake = null
-        if (state !== 'running') return
+        if (fill.state !== 'running') return
         if (reader.offset === fastest) {
           fastest = start
           for (const other of readers) if (other.offset > fastest) fastest = other.offset
         }
-        if (readers.size === 0) nobodyWants()
+        if (fill.readers === 0) nobodyWants()
         else setPace()
       },
     }
+    readers.add(reader)
+    fill.readers++
+    abandonAt = Number.POSITIVE_INFINITY
+    if (offset > fastest) fastest = offset
+    setPace()
+    return reader
   }
 
-  const fill: Fill = {
-    get state() {
-      return state
-    },
-    get error() {
-      return error
-    },
+  // Data that is written here, and no getters: an object literal with getters gets a hidden class of its own from V8, which takes
+  // longer than all else and keeps everything that the getters can see until the next major collection.
+  const fill: Mutable<Fill> = {
+    state: 'running',
+    error: null,
     start,
-    get end() {
-      return end
-    },
-    get produced() {
-      return segments.end
-    },
-    get readers() {
-      return readers.size
-    },
+    end: options.end,
+    produced: start,
+    readers: 0,
 
     covers(offset) {
-      if (offset < segments.start || (end !== null && offset >= end)) return false
-      return state === 'running' || offset < segments.end
+      if (offset < segments.start || (fill.end !== null && offset >= fill.end)) return false
+      return fill.state === 'running' || offset < segments.end
     },
 
     attach,
@@ -280,7 +272,7 @@ export function createFill(options: FillOptions): Fill {
         if (!held) return
         held = false
         holds--
-        if (holds === 0 && readers.size === 0) nobodyWants()
+        if (holds === 0 && fill.readers === 0) nobodyWants()
       }
     },
 
@@ -290,8 +282,8 @@ export function createFill(options: FillOptions): Fill {
     },
 
     truncate(at) {
-      if (state !== 'running' || at < segments.end || (end !== null && at >= end)) return
-      end = at
+      if (fill.state !== 'running' || at < segments.end || (fill.end !== null && at >= fill.end)) return
+      fill.end = at
       if (segments.end === at) endEarly()
     },
 
@@ -309,9 +301,9 @@ export function createFill(options: FillOptions): Fill {
     },
 
     data(chunk) {
-      if (state !== 'running') return
-      const rest = end === null ? chunk.length : end - segments.end
-      const truncated = end !== options.end
+      if (fill.state !== 'running') return
+      const rest = fill.end === null ? chunk.length : fill.end - segments.end
+      const truncated = fill.end !== options.end
       if (chunk.length > rest && !truncated) {
         const reason = new Error('the body is longer than its stated length')
         settle('failed', reason)
@@ -324,20 +316,21 @@ export function createFill(options: FillOptions): Fill {
         else fill.shed()
       }
       segments.append(bytes)
+      fill.produced = segments.end
       cutSlices(false)
       forgetOld()
       setPace()
-      if (truncated && segments.end === end) return endEarly()
+      if (truncated && segments.end === fill.end) return endEarly()
       if (segments.end >= abandonAt) return abandon()
       wakeAll()
     },
 
     finished() {
-      if (state !== 'running') return
+      if (fill.state !== 'running') return
       // Invariant 1: a transfer that ended before its length is a failed one.
-      if (end !== null && segments.end < end)
+      if (fill.end !== null && segments.end < fill.end)
         return fill.failed(new Error('the body ended before its length'))
-      if (end === null) end = segments.end
+      if (fill.end === null) fill.end = segments.end
       // Only a transfer that went on to the end of the representation has its last slice, which may be short.
       cutSlices(options.end === null)
       settle('complete', null)

@@ -27,7 +27,7 @@ export interface Sink {
 export interface SliceSource {
   readonly sliceSize: number
   /** Length of the representation in bytes; null while a transfer that does not say is under way. */
-  readonly length: number | null
+  length(): number | null
   fromMemory(index: number): Slice | undefined
   /** The slice that holds `offset`, or what of it lies between that and `last`. What follows up to `last` may be read ahead. */
   fromDisk(offset: number, last: number): Slice | undefined | Promise<Slice | undefined>
@@ -67,8 +67,7 @@ export async function sendRange(
   let offset = range.first
   let following = first
   while (offset <= range.last && !sink.gone) {
-    if (range.last === Number.POSITIVE_INFINITY && source.length !== null && offset >= source.length)
-      return true
+    if (range.last === Number.POSITIVE_INFINITY && isAtEnd(source.length(), offset)) return true
     if (!following) {
       const index = sliceIndex(offset, source.sliceSize)
       let slice = source.fromMemory(index) ?? (await source.fromDisk(offset, range.last))
@@ -104,6 +103,10 @@ export async function sendRange(
       await source.afterFailure(fill.error, offset)
   }
   return !sink.gone
+}
+
+function isAtEnd(length: number | null, offset: number): boolean {
+  return length !== null && offset >= length
 }
 
 /**

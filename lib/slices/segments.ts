@@ -1,3 +1,4 @@
+import type { Mutable } from '../semantics/types.ts'
 import { MAX_SEGMENT } from '../stores/store.ts'
 
 /** Chunks from this size on are kept as they came; smaller ones are copied together. */
@@ -26,13 +27,12 @@ export function createSegments(start: number, sliceSize: number): Segments {
   let offsets: number[] = []
   let buffers: Buffer[] = []
   let head = 0 // index of the first segment that is held: shift() on every segment would be quadratic
-  let end = start
   let room: Buffer | null = null // tail segment's memory, while small chunks are being copied into it
 
   function push(bytes: Buffer): void {
-    offsets.push(end)
+    offsets.push(held.end)
     buffers.push(bytes)
-    end += bytes.length
+    held.end += bytes.length
   }
 
   /** Small chunks grow the last segment in place; what readers hold of it stays valid, because bytes only follow. */
@@ -41,19 +41,24 @@ export function createSegments(start: number, sliceSize: number): Segments {
     while (from < bytes.length) {
       const last = buffers.length - 1
       const used = room && last >= head ? buffers[last].length : 0
-      if (!room || used === 0 || used === room.length || end % sliceSize === 0) {
+      if (!room || used === 0 || used === room.length || held.end % sliceSize === 0) {
         const grown = Math.min(COPY_SEGMENT, (room?.length ?? 0) * 4)
         room = Buffer.allocUnsafeSlow(Math.max(bytes.length - from, grown))
         const taken = bytes.copy(room, 0, from, Math.min(bytes.length, from + room.length))
-        push(room.subarray(0, taken))
+        push(partOf(room, 0, taken))
         from += taken
       } else {
         const taken = bytes.copy(room, used, from, Math.min(bytes.length, from + room.length - used))
-        buffers[last] = room.subarray(0, used + taken)
-        end += taken
+        buffers[last] = partOf(room, 0, used + taken)
+        held.end += taken
         from += taken
       }
     }
+  }
+
+  function adopt(chunk: Buffer, from: number, to: number): void {
+    room = null
+    for (let at = from; at < to; at += MAX_SEGMENT) push(partOf(chunk, at, Math.min(to, at + MAX_SEGMENT)))
   }
 
   function find(offset: number): number {
@@ -67,36 +72,25 @@ export function createSegments(start: number, sliceSize: number): Segments {
     return low
   }
 
-  return {
-    get start() {
-      return head < buffers.length ? offsets[head] : end
-    },
-    get end() {
-      return end
-    },
+  const held: Mutable<Segments> = {
+    start,
+    end: start,
 
     append(chunk) {
-      let rest = chunk
-      while (rest.length > 0) {
-        const toBoundary = sliceSize - (end % sliceSize)
-        const part = rest.length > toBoundary ? rest.subarray(0, toBoundary) : rest
-        rest = rest.subarray(part.length)
-        if (part.length < ADOPT_FROM) {
-          copyIn(part)
-          continue
-        }
-        room = null
-        for (let from = 0; from < part.length; from += MAX_SEGMENT) {
-          push(part.subarray(from, from + MAX_SEGMENT))
-        }
+      let from = 0
+      while (from < chunk.length) {
+        const to = Math.min(chunk.length, from + sliceSize - (held.end % sliceSize))
+        if (to - from < ADOPT_FROM) copyIn(partOf(chunk, from, to))
+        else adopt(chunk, from, to)
+        from = to
       }
     },
 
     at(offset) {
-      if (head >= buffers.length || offset < offsets[head] || offset >= end) return undefined
+      if (offset < held.start || offset >= held.end) return undefined
       const index = find(offset)
       const within = offset - offsets[index]
-      return within === 0 ? buffers[index] : buffers[index].subarray(within)
+      return partOf(buffers[index], within, buffers[index].length)
     },
 
     between(first, last) {
@@ -111,6 +105,7 @@ export function createSegments(start: number, sliceSize: number): Segments {
         buffers[head] = EMPTY
         head++
       }
+      held.start = head < buffers.length ? offsets[head] : held.end
       if (head > 64 && head * 2 > buffers.length) {
         offsets = offsets.slice(head)
         buffers = buffers.slice(head)
@@ -118,6 +113,12 @@ export function createSegments(start: number, sliceSize: number): Segments {
       }
     },
   }
+  return held
+}
+
+/** Most often it is all of them: a view costs as much as everything else that is done with a piece. */
+function partOf(bytes: Buffer, from: number, to: number): Buffer {
+  return from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to)
 }
 
 const EMPTY = Buffer.alloc(0)

@@ -32,7 +32,7 @@ function lendingSource(file: Buffer, sliceSize: number, segment: number, margin:
     reads: 0,
     lettingGo: 0,
     sliceSize,
-    length: file.length,
+    length: () => file.length,
     fromMemory: () => undefined,
     fromDisk(offset, last) {
       source.reads++

@@ -63,7 +63,7 @@ function testSource(
     fetched: [],
     failures: 0,
     sliceSize,
-    length: file.length,
+    length: () => file.length,
     fromMemory: (index) => (places[index] === 'memory' ? sliceAt(index) : undefined),
     letGo() {},
     fromDisk(offset) {
@@ -181,7 +181,7 @@ t.test('of a representation of unknown length everything is sent, to its end', a
   const { fill } = testFill({ sliceSize: 100 })
   const source: SliceSource = {
     sliceSize: 100,
-    length: null,
+    length: () => null,
     fromMemory: () => undefined,
     fromDisk: () => undefined,
     letGo() {},
