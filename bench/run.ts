@@ -5,6 +5,7 @@ import { benchConnections } from './connections.ts'
 import { benchDecide } from './decide.ts'
 import type { Bench } from './harness.ts'
 import { benchHits } from './hits.ts'
+import { benchIdle } from './idle.ts'
 import { benchLatency } from './latency.ts'
 import { benchMemory } from './memory.ts'
 import { benchMisses } from './misses.ts'
@@ -14,6 +15,8 @@ import { writeReport } from './report/page.ts'
 import { ratioTables } from './report/ratios.ts'
 import type { Result } from './report/result.ts'
 import { targetsTable } from './report/targets.ts'
+import { benchStalled } from './stalled.ts'
+import { benchStampede } from './stampede/stampede.ts'
 import { benchStores } from './stores/stores.ts'
 import { benchTiers } from './tiers.ts'
 import { benchTtfb } from './ttfb.ts'
@@ -27,6 +30,9 @@ const BENCHES: Record<string, (bench: Bench, part?: string) => void | Promise<vo
   ranges: benchRanges,
   misses: benchMisses,
   latency: benchLatency,
+  idle: benchIdle,
+  stampede: benchStampede,
+  stalled: benchStalled,
   decide: benchDecide,
   ttfb: benchTtfb,
   memory: benchMemory,
