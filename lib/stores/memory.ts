@@ -1,6 +1,7 @@
 import type { Head } from '../semantics/types.ts'
-import { createEntryIndex, type Entry, HEADS } from './entry-index.ts'
+import { createEntryTable, HEADS, type Named } from './entry-table.ts'
 import { compactSlice, headsFootprint, sliceFootprint } from './footprint.ts'
+import { type Candidate, createS3Fifo, MAX_USES } from './s3-fifo.ts'
 import { emptyStats } from './stats.ts'
 import type { Slice, SliceStore } from './store.ts'
 import { createTurns } from './turns.ts'
@@ -16,49 +17,90 @@ export interface MemoryStore extends SliceStore {
   getSlice(key: string, generation: number, index: number): Slice | undefined
 }
 
-/** The first tier: least recently used entries go first, counted in bytes as the process feels them. */
-export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore {
-  const index = createEntryIndex<readonly Head[] | Slice>()
-  const stats = emptyStats(maxBytes)
+type Value = readonly Head[] | Slice
 
-  function get(key: string, generation: number, sliceIndex: number): readonly Head[] | Slice | undefined {
+/** A list of heads or a slice. */
+interface Entry extends Named, Candidate<Entry> {
+  readonly value: Value
+}
+
+/** The first tier, counted in bytes as the process feels them. What has to leave is told by `s3-fifo.ts`. */
+export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore {
+  const table = createEntryTable<Entry>()
+  const stats = emptyStats(maxBytes)
+  const kept = createS3Fifo<Entry>({
+    maxBytes,
+    // Slices without their heads are of no use to anybody.
+    isNeeded: (entry) => entry.generation === HEADS && table.hasSlices(entry.object),
+    nameOf: ({ object, generation, index }) => nameOf(object, generation, index),
+    onEvicted: evicted,
+  })
+
+  function evicted(entry: Entry): void {
+    table.remove(entry)
+    stats.evictions++
+    if (entry.generation === HEADS) return
+    // Heads without slices are of some use (304, HEAD, slices on disk): where they were asked for since.
+    const heads = table.find(entry.object, HEADS, 0)
+    if (heads === undefined || heads.uses > 0 || table.hasSlices(entry.object)) return
+    kept.remove(heads)
+    table.remove(heads)
+    stats.evictions++
+  }
+
+  function get(key: string, generation: number, sliceIndex: number): Value | undefined {
     stats.lookups++
-    const entry = index.find(key, generation, sliceIndex)
+    const entry = table.find(key, generation, sliceIndex)
     if (entry === undefined) return undefined
     stats.hits++
-    index.touch(entry)
+    use(entry)
     return entry.value
   }
 
-  function put(
-    key: string,
-    generation: number,
-    sliceIndex: number,
-    value: readonly Head[] | Slice,
-    bytes: number,
-  ): boolean {
+  function put(key: string, generation: number, sliceIndex: number, value: Value, bytes: number): boolean {
     // What is replaced goes first, also when its successor is refused: an older version must not stay in its place.
-    const before = index.find(key, generation, sliceIndex)
-    if (before !== undefined) index.remove(before)
+    const before = table.find(key, generation, sliceIndex)
+    if (before !== undefined) remove(before)
     if (bytes > maxBytes) {
       stats.refused++
       return false
     }
-    while (index.bytes() + bytes > maxBytes) {
-      index.remove(index.oldest()!)
-      stats.evictions++
+    const entry: Entry = {
+      object: key,
+      generation,
+      index: sliceIndex,
+      bytes,
+      value,
+      uses: 0,
+      main: false,
+      older: null,
+      newer: null,
     }
-    index.add(key, generation, sliceIndex, bytes, value)
-    // An object's heads are never older than its slices: a transfer can take longer than all others stay.
-    const heads = index.find(key, HEADS, 0)
-    if (heads !== undefined) index.touch(heads)
+    // A slice first, so that room is not made by evicting its heads.
+    if (generation !== HEADS) table.add(entry)
+    kept.makeRoom(bytes)
+    if (generation === HEADS) table.add(entry)
+    if (before !== undefined) kept.replace(entry, before)
+    else kept.add(entry, nameOf(key, generation, sliceIndex))
+    if (generation !== HEADS && sliceIndex > 0) keepHeads(key)
     stats.stores++
     stats.writtenBytes += bytes
     return true
   }
 
-  function removeAll(entries: readonly Entry<unknown>[]): number {
-    for (const entry of entries) index.remove(entry as Entry<readonly Head[] | Slice>)
+  /** A transfer of many slices can take longer than the small queue keeps them: its heads are not gone with the first ones. */
+  function keepHeads(key: string): void {
+    const heads = table.find(key, HEADS, 0)
+    if (heads !== undefined) heads.uses = MAX_USES
+  }
+
+  function remove(entry: Entry): void {
+    kept.remove(entry)
+    table.remove(entry)
+  }
+
+  function removeAll(entries: readonly Entry[]): number {
+    for (const entry of entries) remove(entry)
     stats.removes += entries.length
     return entries.length
   }
@@ -70,7 +112,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
 
     putHeads(key, heads) {
       if (heads.length > 0) return put(key, HEADS, 0, heads, headsFootprint(key, heads))
-      removeAll(index.entriesOf(key, HEADS))
+      removeAll(table.entriesOf(key, HEADS))
       return true
     },
 
@@ -80,7 +122,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
       return slice
     },
 
-    hasSlice: (key, generation, sliceIndex) => index.find(key, generation, sliceIndex) !== undefined,
+    hasSlice: (key, generation, sliceIndex) => table.find(key, generation, sliceIndex) !== undefined,
 
     putSlice(key, generation, sliceIndex, slice) {
       const own = compactSlice(slice)
@@ -89,9 +131,9 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
 
     async eachHeads(visit, signal) {
       const turn = createTurns()
-      for (const key of index.objects()) {
+      for (const key of table.objects()) {
         if (signal.aborted) return false
-        const heads = index.find(key, HEADS, 0)?.value as readonly Head[] | undefined
+        const heads = table.find(key, HEADS, 0)?.value as readonly Head[] | undefined
         if (heads !== undefined) await visit(key, heads)
         await turn()
       }
@@ -99,20 +141,33 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     },
 
     dropGeneration(key, generation) {
-      removeAll(index.entriesOf(key, generation))
+      removeAll(table.entriesOf(key, generation))
     },
 
-    drop: async (key) => removeAll(index.entriesOf(key)),
+    drop: async (key) => removeAll(table.entriesOf(key)),
 
     async clear() {
-      const removed = index.count()
+      const removed = table.count()
       stats.removes += removed
-      index.clear()
+      table.clear()
+      kept.clear()
       return removed
     },
 
-    stats: () => ({ ...stats, entries: index.count(), bytes: index.bytes() }),
+    stats: () => ({ ...stats, entries: table.count(), bytes: kept.bytes() }),
     flush: async () => {},
     close: async () => {},
   }
+}
+
+function use(entry: Entry): void {
+  if (entry.uses < MAX_USES) entry.uses++
+}
+
+/** FNV-1a. Without the generation: a slice that comes back after it was evicted has another one. */
+function nameOf(key: string, generation: number, index: number): number {
+  let hash = 0x811c9dc5 ^ (generation === HEADS ? -1 : index)
+  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193)
+  // The last characters tell keys apart most, and would change the low bits only.
+  return (hash ^ (hash >>> 15)) >>> 0
 }
