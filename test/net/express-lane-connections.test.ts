@@ -17,6 +17,7 @@ const script: Script = async (request, exchange) => {
       await exchange.write(piece)
     return exchange.end()
   }
+  if (request.target === '/early') return exchange.respond({ body: 'early' })
   if (request.method === 'POST') return exchange.respond({ body: await request.body })
   return exchange.respond({ fields: FIELDS, body: request.target })
 }
@@ -32,6 +33,13 @@ async function hit(t: Test, lane: Lane, connection: Connection): Promise<void> {
   t.match(answer, { status: 200, complete: true })
   t.equal(answer.body.toString(), '/warm')
   t.equal(lane.seen.length, length)
+}
+
+/** After what else came one may have to go by way of node:http. */
+async function settled(t: Test, lane: Lane, connection: Connection): Promise<void> {
+  connection.write(plain('/warm'))
+  t.equal((await connection.answer()).body.toString(), '/warm')
+  await hit(t, lane, connection)
 }
 
 t.test('a connection goes over to another protocol after hits and loses no byte', async (t) => {
@@ -108,7 +116,7 @@ t.test('requests that come in pieces, several at once, or with a body are answer
       for (let i = 0; i < 3; i++) await turn()
     }
     for (const body of bodies) t.equal((await connection.answer()).body.toString(), body)
-    await hit2(t, lane, connection)
+    await settled(t, lane, connection)
   }
   const request = plain('/warm')
   for (let at = 1; at < request.length; at++) {
@@ -127,12 +135,25 @@ t.test('requests that come in pieces, several at once, or with a body are answer
   await ask([Buffer.from('\r\n\r\n'), request], ['/warm'])
 })
 
-/** After what else came one may have to go by way of node:http. */
-async function hit2(t: Test, lane: Lane, connection: Connection): Promise<void> {
-  connection.write(plain('/warm'))
+t.test('what only looks like a request is the body of one that was answered, or its head', async (t) => {
+  const lane = await startLane(t, script)
+  const inside = plain('/warm')
+  const early = await warmed(lane)
+  const length = `Content-Length: ${inside.length + 4}`
+  early.write(`POST /early HTTP/1.1\r\nHost: www.example.com\r\n${length}\r\n\r\n\r\n\r\n`)
+  t.equal((await early.answer()).body.toString(), 'early')
+  const { requests } = lane.counters
+  early.write(inside)
+  for (let i = 0; i < 3; i++) await turn()
+  await settled(t, lane, early)
+  t.equal(lane.counters.requests, requests + 2)
+
+  const connection = await warmed(lane)
+  connection.write(Buffer.concat([inside, Buffer.from('GET /x HTTP/1.1\r\nX-A: ')]))
   t.equal((await connection.answer()).body.toString(), '/warm')
-  await hit(t, lane, connection)
-}
+  connection.write(inside)
+  t.equal((await connection.answer()).body.toString(), '/x')
+})
 
 t.test('the next answer of a service that closes says that it is the last', async (t) => {
   const lane = await startLane(t, script)
@@ -220,7 +241,7 @@ t.test('no more is kept of a connection than node:http keeps', async (t) => {
   for (let i = 0; i < 50; i++) await hit(t, lane, connection)
   connection.write(plain('/other'))
   await connection.answer()
-  await hit2(t, lane, connection)
+  await settled(t, lane, connection)
   t.same(count(), before)
   connection.close()
   await once(socket, 'close')
