@@ -27,7 +27,7 @@ export interface ChunkedDecoder {
   /** No event follows. */
   stop(): void
   /** Bytes that are still to come of the chunk that is being read. */
-  readonly rest: number
+  rest(): number
 }
 
 type State = 'size' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'over'
@@ -77,9 +77,7 @@ export function createChunkedDecoder(events: ContentEvents, mostTrailers: number
   }
 
   return {
-    get rest() {
-      return state === 'data' ? rest : 0
-    },
+    rest: () => (state === 'data' ? rest : 0),
     begin() {
       trailers = ''
       beginChunk()

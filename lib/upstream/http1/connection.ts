@@ -105,7 +105,7 @@ export function openConnection(
     socket.resume()
   }
 
-  function await_(code: OriginErrorCode, most: number): void {
+  function waitFor(code: OriginErrorCode, most: number): void {
     late = code
     mostTicks = most
     ticks = 0
@@ -117,7 +117,7 @@ export function openConnection(
       const { text, length, reusable: may } = requestHead(method, path, fields, body !== null)
       reusable = may
       reader.begin(method)
-      await_('ORIGIN_HEADERS_TIMEOUT', patience.headers)
+      waitFor('ORIGIN_HEADERS_TIMEOUT', patience.headers)
       if (body === null) {
         socket.write(text, 'latin1')
         return
@@ -147,7 +147,7 @@ export function openConnection(
       if (steps <= 0) reusable = false
       else idleTicks = Math.min(steps, patience.mostIdle)
     }
-    await_('ORIGIN_BODY_TIMEOUT', patience.body)
+    waitFor('ORIGIN_BODY_TIMEOUT', patience.body)
     const answered = exchange!
     answered.body = handler.response(
       { status, fields, requestTime, responseTime: Date.now(), order },
@@ -182,7 +182,7 @@ export function openConnection(
       reading = false
       if (paused) queueMicrotask(applyPause)
     }
-    buffer.advance(read, exchange === null ? 0 : reader.rest)
+    buffer.advance(read, exchange === null ? 0 : reader.rest())
     return true
   }
 
@@ -191,10 +191,10 @@ export function openConnection(
     paused = false
     if (stopped) startReading()
     // An answer may come before all of the request has gone; the rest of that would be in front of the next one.
-    if (upload?.done === false) reusable = false
+    if (upload?.isDone() === false) reusable = false
     upload?.stop()
     upload = null
-    await_('ORIGIN_CLOSED', idleTicks)
+    waitFor('ORIGIN_CLOSED', idleTicks)
     if (!clean || !reusable || socket.destroyed || !owner.freed(connection)) destroy()
   }
 
@@ -235,7 +235,10 @@ export function openConnection(
     close: fail,
     tick() {
       // The client's pace is no fault of the origin's.
-      if (stopped || (upload !== null && !upload.done && !upload.held && late === 'ORIGIN_HEADERS_TIMEOUT'))
+      if (
+        stopped ||
+        (upload !== null && !upload.isDone() && !upload.isHeld() && late === 'ORIGIN_HEADERS_TIMEOUT')
+      )
         return
       if (++ticks <= mostTicks) return
       fail(new OriginError(late, LATE[late] ?? 'idle'))

@@ -28,7 +28,7 @@ export interface Carrier {
 export function createExchange(
   request: UpstreamRequest,
   handler: ResponseHandler,
-  abandoned: (exchange: Exchange) => void,
+  abandoned: () => void,
 ): Exchange {
   const transfer: Transfer = {
     pause: () => exchange.carrier?.pause(),
@@ -39,7 +39,7 @@ export function createExchange(
       exchange.over = true
       exchange.carrier = null
       if (carrier) carrier.drop()
-      else abandoned(exchange)
+      else abandoned()
     },
   }
   const exchange: Exchange = {

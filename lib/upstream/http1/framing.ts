@@ -14,7 +14,7 @@ export interface Framing {
   idleSeconds: number | null
 }
 
-const KEEP_ALIVE_TIMEOUT = /(?:^|[\s,;])timeout\s*=\s*"?(\d{1,9})/i
+const KEEP_ALIVE_TIMEOUT = /(?:^|[\s,;])timeout\s*=\s*"?(\d+)/i
 
 /**
  * RFC 9112 section 6.3, without the cases in which a recipient may choose: what frames a response twice or in a way

@@ -33,13 +33,16 @@ const SHORTEST_STEP = 5
 
 export function createPool(options: PoolOptions): Pool {
   const connector = createConnector(options)
-  const connections = new Set<Connection>()
+  const connections: Connection[] = []
   /** Those used last are used first, so that surplus ones grow old. */
   const idle: Connection[] = []
-  const waiting = new Set<Exchange>()
+  /** First come first served. No Set: V8 keeps what has left one that lives long until a major collection. */
+  let waiting: Exchange[] = []
   const drained: (() => void)[] = []
   const step = stepOf(options)
   let clock: NodeJS.Timeout | undefined
+  /** Of those who wait, some that were given up. */
+  let gone = 0
   let dispatching = false
   let draining = false
   let shut = false
@@ -49,18 +52,17 @@ export function createPool(options: PoolOptions): Pool {
     freed(connection) {
       if (draining) return false
       idle.push(connection)
-      if (waiting.size > 0) dispatchSoon()
+      if (waiting.length > 0) dispatchSoon()
       return true
     },
     spent(connection) {
-      const at = idle.indexOf(connection)
-      if (at >= 0) idle.splice(at, 1)
+      remove(idle, connection)
     },
     closed(connection) {
-      connections.delete(connection)
-      if (connections.size === 0) clearInterval(clock)
-      if (waiting.size > 0) dispatchSoon()
-      else tellIfDrained()
+      remove(connections, connection)
+      if (connections.length === 0) clearInterval(clock)
+      if (waiting.length > 0) dispatchSoon()
+      tellIfDrained()
     },
   }
 
@@ -76,9 +78,10 @@ export function createPool(options: PoolOptions): Pool {
 
   function dispatch(): void {
     dispatching = false
-    for (const exchange of waiting) {
-      if (!start(exchange)) return
-      waiting.delete(exchange)
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      if (next.over || start(next)) continue
+      waiting.unshift(next)
+      return
     }
   }
 
@@ -91,7 +94,7 @@ export function createPool(options: PoolOptions): Pool {
     const name = connector.nameFor(exchange.request.fields)
     const kept = takeIdle(name)
     if (kept) kept.carry(exchange)
-    else if (connections.size < options.maxConnections) open(name, exchange)
+    else if (connections.length < options.maxConnections) open(name, exchange)
     else {
       // None for this name, and no room for one more: its place is free when it is closed.
       idle[0]?.close(shutError())
@@ -108,8 +111,8 @@ export function createPool(options: PoolOptions): Pool {
 
   function open(name: string, exchange: Exchange): void {
     try {
-      connections.add(openConnection(connector, name, exchange, owner))
-      if (connections.size === 1) clock = setInterval(tick, step).unref()
+      connections.push(openConnection(connector, name, exchange, owner))
+      if (connections.length === 1) clock = setInterval(tick, step).unref()
     } catch (error) {
       failExchange(exchange, error as Error)
     }
@@ -120,12 +123,16 @@ export function createPool(options: PoolOptions): Pool {
   }
 
   function tellIfDrained(): void {
-    if (connections.size > 0 || waiting.size > 0) return
+    if (drained.length === 0 || connections.length > 0 || waiting.some((exchange) => !exchange.over)) return
     for (const tell of drained.splice(0)) tell()
   }
 
-  function abandoned(exchange: Exchange): void {
-    waiting.delete(exchange)
+  function abandoned(): void {
+    gone++
+    if (gone * 2 > waiting.length) {
+      gone = 0
+      waiting = waiting.filter((exchange) => !exchange.over)
+    }
     tellIfDrained()
   }
 
@@ -139,7 +146,7 @@ export function createPool(options: PoolOptions): Pool {
   return {
     send(request, handler) {
       const exchange = createExchange(request, handler, abandoned)
-      waiting.add(exchange)
+      waiting.push(exchange)
       dispatchSoon()
       return exchange.transfer
     },
@@ -151,14 +158,16 @@ export function createPool(options: PoolOptions): Pool {
     close() {
       shut = true
       draining = true
-      for (const connection of connections) connection.close(shutError())
-      for (const exchange of waiting) {
-        waiting.delete(exchange)
-        failExchange(exchange, shutError())
-      }
+      for (const connection of [...connections]) connection.close(shutError())
+      for (const exchange of waiting.splice(0)) failExchange(exchange, shutError())
       return whenDrained()
     },
   }
+}
+
+function remove<Item>(items: Item[], item: Item): void {
+  const at = items.indexOf(item)
+  if (at >= 0) items.splice(at, 1)
 }
 
 function shutError(): OriginError {

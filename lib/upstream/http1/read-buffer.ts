@@ -7,6 +7,9 @@ const OWN_FROM = 16 * 1024
 /** What is left of a buffer is read into as well, as long as so many bytes are. */
 const WORTH_FILLING = 16 * 1024
 
+/** Copies of fewer bytes share memory of Node's pool with others. */
+const POOLED_BELOW = 4096
+
 /**
  * Every connection reads into this one: what has come is dealt with before the next read of any of them, and what is to
  * outlive that is copied. So an idle or waiting connection has no memory of its own, and a small answer none that is
@@ -17,7 +20,7 @@ const SHARED = Buffer.allocUnsafeSlow(SHARED_BYTES)
 /** Where one connection reads to. A large content goes into buffers of its own, which are handed on without a copy. */
 export interface ReadBuffer {
   /** The memory for the next read. */
-  readonly next: Buffer
+  next: Buffer
   /** What was read between two places of `next`, to be kept by whoever gets it. */
   take(from: number, to: number): Buffer
   /** `read` bytes were read into `next` and dealt with; so many are surely still to come. */
@@ -25,20 +28,26 @@ export interface ReadBuffer {
 }
 
 export function createReadBuffer(): ReadBuffer {
-  let next = SHARED
-  return {
-    get next() {
-      return next
-    },
+  const buffer: ReadBuffer = {
+    next: SHARED,
     take(from, to) {
-      // Buffer.from copies small ones into Node's pool.
-      return next === SHARED ? Buffer.from(next.subarray(from, to)) : next.subarray(from, to)
+      const read = buffer.next.subarray(from, to)
+      if (buffer.next !== SHARED) return read
+      return read.length < POOLED_BELOW ? Buffer.from(read) : copyOf(read)
     },
     advance(read, rest) {
-      if (next !== SHARED && next.length - read >= Math.min(WORTH_FILLING, rest) && rest > 0)
-        next = next.subarray(read)
-      else if (rest >= OWN_FROM) next = Buffer.allocUnsafeSlow(Math.min(OWN_BYTES, rest))
-      else next = SHARED
+      const { next } = buffer
+      const left = next === SHARED ? 0 : next.length - read
+      if (left > 0 && left >= Math.min(WORTH_FILLING, rest)) buffer.next = next.subarray(read)
+      else if (rest >= OWN_FROM) buffer.next = Buffer.allocUnsafeSlow(Math.min(OWN_BYTES, rest))
+      else buffer.next = SHARED
     },
   }
+  return buffer
+}
+
+function copyOf(bytes: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(own)
+  return own
 }

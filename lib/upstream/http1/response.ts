@@ -24,7 +24,7 @@ export interface ResponseReader {
   /** No event follows. */
   stop(): void
   /** Bytes that surely come: of the content, or of one of its chunks. Infinite where only the connection's end tells. */
-  readonly rest: number
+  rest(): number
 }
 
 type State = 'head' | 'length' | 'chunked' | 'close' | 'over'
@@ -105,9 +105,9 @@ export function createResponseReader(events: ResponseEvents, mostHead: number): 
   }
 
   return {
-    get rest() {
+    rest() {
       if (state === 'close') return Number.POSITIVE_INFINITY
-      return state === 'length' ? rest : state === 'chunked' ? chunks.rest : 0
+      return state === 'length' ? rest : state === 'chunked' ? chunks.rest() : 0
     },
 
     begin(asked) {

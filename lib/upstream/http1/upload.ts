@@ -5,9 +5,9 @@ import { OriginError } from './errors.ts'
 /** The content of a request on its way to the origin, at the origin's pace. */
 export interface Upload {
   /** Everything was written. */
-  readonly done: boolean
+  isDone(): boolean
   /** The origin takes nothing at the moment. */
-  readonly held: boolean
+  isHeld(): boolean
   /** The socket takes more. */
   drain(): void
   /** Sends no more. What the client still sends is read and dropped, so that its next request is seen. */
@@ -83,12 +83,8 @@ export function startUpload(
   if (body.destroyed) process.nextTick(closed)
 
   return {
-    get done() {
-      return done
-    },
-    get held() {
-      return socket.writableNeedDrain
-    },
+    isDone: () => done,
+    isHeld: () => socket.writableNeedDrain,
     drain() {
       if (!over) body.resume()
     },
