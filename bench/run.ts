@@ -20,6 +20,7 @@ import { benchStampede } from './stampede/stampede.ts'
 import { benchStores } from './stores/stores.ts'
 import { benchTiers } from './tiers.ts'
 import { benchTtfb } from './ttfb.ts'
+import { benchZipf } from './zipf/zipf.ts'
 
 // As the server does; the disk tiers are measured with it.
 process.env.UV_THREADPOOL_SIZE ??= '16'
@@ -30,6 +31,7 @@ const BENCHES: Record<string, (bench: Bench, part?: string) => void | Promise<vo
   ranges: benchRanges,
   misses: benchMisses,
   latency: benchLatency,
+  zipf: benchZipf,
   idle: benchIdle,
   stampede: benchStampede,
   stalled: benchStalled,

@@ -26,14 +26,14 @@ const ENTRANTS: Entrant[] = [
 /** Hit ratio and throughput where memory holds a part of what is asked for. */
 export async function benchZipf(bench: Bench): Promise<void> {
   const options: TraceOptions = bench.smoke
-    ? { ...MIXED, requests: 3000, objects: 1500, crawls: 1, crawlLength: 100, shifts: 10 }
+    ? { ...MIXED, requests: 1000, objects: 500, crawls: 1, crawlLength: 50, shifts: 10 }
     : MIXED
   const trace = createTrace(options)
   const memory = Math.floor(figuresOf(trace).distinctBytes / LARGER)
   describe(bench, trace, memory)
   const origin = await startBenchOrigin(bench.scope, CORES.client)
   const results: Result[] = []
-  for (const entrant of ENTRANTS) {
+  for (const entrant of bench.smoke ? ENTRANTS.slice(0, 2) : ENTRANTS) {
     // One after the other: each takes as much memory as it was given.
     for (const contestant of await startContestants(bench, origin, [entrant], { memory })) {
       results.push(await measure(bench, origin, contestant, options))
