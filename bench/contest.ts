@@ -2,6 +2,7 @@ import { checkBytes, requestsOf } from './check.ts'
 import type { Bench } from './harness.ts'
 import { CORES, type Load } from './load/load.ts'
 import { putLoad } from './load/put-load.ts'
+import { withTurn } from './load/turn.ts'
 import { type PeerName, type PeerOptions, peers, type RunningPeer } from './peers/peer.ts'
 import { figuresTable } from './report/figures.ts'
 import { figureOf, type Result } from './report/result.ts'
@@ -30,11 +31,10 @@ export interface Contest {
   expect: 'hit' | 'miss'
   /** Each request has a query of its own, so that nobody has it. */
   fresh?: boolean
-  /** Before each load. */
-  prepare?(contestant: Contestant): void | Promise<void>
 }
 
 const CONNECTIONS = 32
+const ROUNDS = 5
 const SMOKE_SECONDS = 0.3
 
 /** Starts those that can be used here, all at once: who is not asked takes no time from the others. */
@@ -70,10 +70,12 @@ export async function warmUp(
   { requests, fresh }: Contest,
 ): Promise<void> {
   if (bench.smoke) return
-  for (const contestant of contestants) {
-    const seconds = NODE_PEERS.has(contestant.peer) ? 9 : 1
-    await putLoad(loadOf(contestant, requests, seconds, fresh ? 'warm' : undefined))
-  }
+  await withTurn(async () => {
+    for (const contestant of contestants) {
+      const seconds = NODE_PEERS.has(contestant.peer) ? 9 : 1
+      await putLoad(loadOf(contestant, requests, seconds, fresh ? 'warm' : undefined))
+    }
+  })
 }
 
 const NODE_PEERS: ReadonlySet<PeerName> = new Set<PeerName>(['slicestream', 'http-proxy', 'node-http'])
@@ -85,20 +87,18 @@ export async function contest(
   contestants: readonly Contestant[],
   work: Contest,
 ): Promise<void> {
-  const rounds = bench.smoke ? 1 : 5
   const samples = new Map(contestants.map((each) => [each, [] as Sample[]]))
-  for (const contestant of contestants) {
-    await checkBytes(origin, contestant, work)
-    // Once more for code that the warm-up has not seen.
-    if (!bench.smoke) await putLoad(loadOf(contestant, work.requests, 1, work.fresh ? 'again' : undefined))
-    contestant.resetPeak()
-  }
-  for (let round = 0; round < rounds; round++) {
-    for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
-      await work.prepare?.(contestant)
-      samples.get(contestant)!.push(await measure(bench, origin, contestant, work, round))
+  for (const contestant of contestants) await checkBytes(origin, contestant, work)
+  await withTurn(async () => {
+    for (const contestant of contestants) {
+      // Once more for code that the warm-up has not seen.
+      if (!bench.smoke) await putLoad(loadOf(contestant, work.requests, 1, work.fresh ? 'again' : undefined))
+      contestant.resetPeak()
     }
-  }
+    for (let round = 0; round < (bench.smoke ? 1 : ROUNDS); round++)
+      for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed())
+        samples.get(contestant)!.push(await measure(bench, origin, contestant, work, round))
+  })
   const results = contestants.map((contestant) => resultOf(work, contestant, samples.get(contestant)!))
   for (const result of results) bench.record(result)
   for (const line of figuresTable(work.work, results)) bench.line(line)

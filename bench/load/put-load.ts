@@ -6,7 +6,7 @@ import { plain } from '../../test/helpers/child.ts'
 import { createScope, tempDir } from '../../test/helpers/scope.ts'
 import { pinned } from '../peers/daemon.ts'
 import { programPath } from '../peers/programs.ts'
-import { CORES, inTurn, type Load, type LoadResult } from './load.ts'
+import { CORES, type Load, type LoadResult } from './load.ts'
 
 const run = promisify(execFile)
 
@@ -23,7 +23,7 @@ export async function putLoad(load: Load): Promise<LoadResult> {
       wrk === undefined
         ? plain(process.execPath, [join(import.meta.dirname, 'autocannon-child.ts'), JSON.stringify(load)])
         : [wrk, ['-t1', `-c${load.connections}`, `-d${duration}`, '--timeout', '20s', '-s', script, load.url]]
-    const stdout = await outputOf(inTurn(pinned(CORES.client, command)), load)
+    const stdout = await outputOf(pinned(CORES.client, command), load)
     const [requests, microseconds, ...failed] = /^RESULT (.*)$/m.exec(stdout)![1].split(' ').map(Number)
     if (requests === 0 || failed.some((count) => count > 0)) throw new Error(`requests failed:\n${stdout}`)
     return { requests, seconds: microseconds / 1e6 }
