@@ -1,5 +1,5 @@
 import { type IncomingMessage, maxHeaderSize, type Server } from 'node:http'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 
 /** A whole response: its head, one character for each byte, and its body. */
 export interface ReadyResponse {
@@ -69,7 +69,9 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
     if (stopped || followed.has(socket) || socket.server !== server) return
     const { parser } = socket
     const listeners = socket.listeners('data') as ((chunk: Buffer) => void)[]
-    if (isLimited(server) || socket.encrypted || !parser || listeners.length !== 1) return
+    // A stream of another kind has no timeouts to be set.
+    const isPlainSocket = socket instanceof Socket && !socket.encrypted
+    if (isLimited(server) || !isPlainSocket || !parser || listeners.length !== 1) return
     const [toNode] = listeners
     // What it has of the chunk that brought the request by which we came here is unknown.
     let betweenRequests = false

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { Agent, get } from 'node:https'
 import { join } from 'node:path'
+import { duplexPair } from 'node:stream'
 import Fastify from 'fastify'
 import t from 'tap'
 import l1Cache from '../../plugins/l1-cache.ts'
 import streamingProxy from '../../plugins/streaming-proxy.ts'
 import { startOrigin } from '../helpers/origin.ts'
+import { createWire } from '../helpers/wire.ts'
+import { plain, startLane } from './lane.ts'
 
 const tls = (file: string) => readFileSync(join(import.meta.dirname, '../helpers/tls', file))
 
@@ -41,4 +44,25 @@ t.test('over TLS all requests go by way of node:http, and are answered', async (
   }
   t.equal(seen, 5)
   t.equal(fastify.sliceProxy!.counters.l1Hits, 4)
+})
+
+t.test('so do those of a stream that is no socket', async (t) => {
+  const lane = await startLane(t, (_request, exchange) =>
+    exchange.respond({
+      fields: { 'Cache-Control': 'max-age=60', Date: new Date().toUTCString() },
+      body: 'x'.repeat(1000),
+    }),
+  )
+  const [client, server] = duplexPair()
+  lane.fastify.server.emit('connection', server)
+  const wire = createWire(client as never)
+  for (let i = 0; i < 5; i++) {
+    client.write(plain('/a'))
+    t.match((await wire.until('\r\n\r\n'))!.toString(), /^HTTP\/1\.1 200 /)
+    let length = 0
+    while (length < 1000) length += (await wire.some(1000 - length))!.length
+    t.equal(length, 1000)
+  }
+  t.equal(lane.seen.length, 5)
+  client.destroy()
 })
