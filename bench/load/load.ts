@@ -33,3 +33,8 @@ export function inTurn([command, args]: [string, string[]]): [string, string[]] 
   const lock = process.env.BENCH_LOCK
   return lock === undefined ? [command, args] : ['flock', [lock, command, ...args]]
 }
+
+/** wrk, where it is installed and BENCH_CLIENT does not ask for autocannon; undefined: autocannon. */
+export function wrkPath(): string | undefined {
+  return process.env.BENCH_CLIENT === 'autocannon' ? undefined : programPath('wrk')
+}

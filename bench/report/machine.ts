@@ -1,6 +1,7 @@
 import { availableParallelism, cpus, loadavg, release } from 'node:os'
+import { wrkPath } from '../load/load.ts'
 import { type PeerName, peers } from '../peers/peer.ts'
-import { programPath, versionOf } from '../peers/programs.ts'
+import { versionOf } from '../peers/programs.ts'
 
 /** Where and with what the figures were made. */
 export interface Machine {
@@ -32,7 +33,7 @@ export function machine(): Machine {
     processor: cpus()[0].model.trim(),
     cores: availableParallelism(),
     load: loadavg()[0],
-    client: programPath('wrk') === undefined ? 'autocannon' : `wrk ${versionOf('wrk', '-v')}`,
+    client: wrkPath() === undefined ? 'autocannon' : `wrk ${versionOf('wrk', '-v')}`,
     versions: Object.fromEntries(installed.map((name) => [name, peers[name].version()])),
     missing: Object.fromEntries(absent.map((name) => [name, peers[name].missing()!])),
   }
