@@ -9,7 +9,7 @@ const KINDS = { JavaScript: '**/*.js', JSON: '**/*.json', Markdown: '**/*.md' }
 
 /** Which level of zstd slices should be packed with: of what others wrote, in the modules that this project uses. */
 export async function benchCompression(bench: Bench): Promise<void> {
-  const rounds = bench.smoke ? 1 : 5
+  const rounds = bench.smoke ? 1 : 3
   const most = (bench.smoke ? 1 : 8) * MIB
   bench.line('## Packing slices')
   bench.line('')

@@ -131,7 +131,7 @@ async function compare(
   pick: Pick,
   beside: Beside,
 ): Promise<number> {
-  const rounds = bench.smoke ? 1 : 9
+  const rounds = bench.smoke ? 1 : 5
   const ms = bench.smoke ? 100 : 1500
   const alone: Round[] = []
   const disturbed: Round[] = []

@@ -44,8 +44,8 @@ function kindsOf(totalSize: number): Kind[] {
 
 /** Small objects, heads and one slice each: what the two disk tiers put and get a second. */
 export async function benchPuts(bench: Bench): Promise<void> {
-  const rounds = bench.smoke ? 1 : 5
-  const bytes = (bench.smoke ? 1 : 128) * MIB
+  const rounds = bench.smoke ? 1 : 3
+  const bytes = (bench.smoke ? 1 : 64) * MIB
   const canDrop = dropCaches()
   const kinds = kindsOf((bench.smoke ? 64 : 512) * MIB)
   bench.line('## Puts and gets of the two disk tiers')

@@ -19,7 +19,7 @@ export async function benchReads(bench: Bench): Promise<void> {
   const slices = bench.smoke ? 16 : 512
   const totalSize = (bench.smoke ? 64 : 1024) * MIB
   const ms = bench.smoke ? 50 : 500
-  const rounds = bench.smoke ? 1 : 15
+  const rounds = bench.smoke ? 1 : 7
   const { dataOffset } = geometryOf({ totalSize, blockSize: 4096, sliceSize: MIB })
   const path = join(tempDir(bench.scope), 'disk')
   const store = await openStore({ path, totalSize, blockSize: 4096, sliceSize: MIB })

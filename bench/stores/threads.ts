@@ -29,7 +29,7 @@ const SIZES = { '4 KiB': 4096, '64 KiB': 65536, '1 MiB': MIB }
 export async function benchThreads(bench: Bench): Promise<void> {
   const size = bench.smoke ? 32 * MIB : 1024 * MIB
   const ms = bench.smoke ? 10 : 300
-  const rounds = bench.smoke ? 1 : 5
+  const rounds = bench.smoke ? 1 : 3
   const atOnce = bench.smoke ? [32] : [1, 8, 32]
   const path = join(tempDir(bench.scope), 'file')
   await filledFile(path, size)
