@@ -28,6 +28,14 @@ export function page(about: Machine, results: readonly Result[], lines: readonly
 /** RESULTS.md, results.json beside it, and the chart of the README. */
 export function writeReport(about: Machine, results: readonly Result[], lines: readonly string[]): void {
   writeFileSync(join(root, 'bench/RESULTS.md'), page(about, results, lines))
-  writeFileSync(join(root, 'bench/results.json'), `${JSON.stringify({ about, results }, null, 1)}\n`)
+  writeFileSync(join(root, 'bench/results.json'), json(about, results))
   writeFileSync(join(root, 'docs/benchmark.svg'), chart(about, results))
+}
+
+/** A line for each result, figures with six digits. */
+export function json(about: Machine, results: readonly Result[]): string {
+  const short = (_: string, value: unknown) =>
+    typeof value === 'number' ? Number(value.toPrecision(6)) : value
+  const lines = results.map((result) => `    ${JSON.stringify(result, short)}`)
+  return `{\n  "about": ${JSON.stringify(about, short)},\n  "results": [\n${lines.join(',\n')}\n  ]\n}\n`
 }

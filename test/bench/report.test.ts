@@ -2,7 +2,7 @@ import t from 'tap'
 import { chart } from '../../bench/report/chart.ts'
 import { figuresTable } from '../../bench/report/figures.ts'
 import type { Machine } from '../../bench/report/machine.ts'
-import { page } from '../../bench/report/page.ts'
+import { json, page } from '../../bench/report/page.ts'
 import { ratioTables } from '../../bench/report/ratios.ts'
 import { figureOf, type Metric, type Result, ratioOf } from '../../bench/report/result.ts'
 import { TARGETS, type Target, targetsTable, verdictOf } from '../../bench/report/targets.ts'
@@ -150,6 +150,14 @@ t.test('the page: what it was measured with, ratios, targets, figures', async (t
   )
   t.ok(places.every((place) => text.includes(place)))
   t.ok(text.endsWith('one\n'))
+})
+
+t.test('the JSON has all rounds, with six digits', async (t) => {
+  const results = [...HITS, result('x', 'y', { seconds: [1 / 3, 1234567.8] })]
+  const read = JSON.parse(json(ABOUT, results))
+  t.same(read.about, ABOUT)
+  t.same(read.results.slice(0, -1), HITS)
+  t.same(read.results.at(-1).figures.seconds.rounds, [0.333333, 1234570])
 })
 
 t.test('the chart: a panel for each work that was measured, ours marked', async (t) => {
