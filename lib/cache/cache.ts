@@ -17,6 +17,7 @@ import type { Origin, OriginOptions } from '../upstream/origin.ts'
 import { createRetryBudget } from '../upstream/retry.ts'
 import { type AnswerAtOnce, createAnswerAtOnce } from './at-once.ts'
 import type { Bans } from './bans/bans.ts'
+import { createBusyMap } from './busy-map.ts'
 import type { Context, Settings } from './context.ts'
 import { type Counters, createCounters } from './counters.ts'
 import { createExchanges, type ExchangeOptions } from './exchange.ts'
@@ -159,7 +160,7 @@ export function createCache(given: CacheOptions): ProxyCache {
     problems: createProblems(),
     originWatch: createOriginWatch(options.origin, counters, options.log),
     log: options.log,
-    fills: new Set(),
+    fills: createBusyMap(),
     stores: caching,
     uncacheable: new LRUCache({
       max: UNCACHEABLE_KEYS,
@@ -202,7 +203,7 @@ export function createCache(given: CacheOptions): ProxyCache {
 
   return {
     counters,
-    view: { hot, problems: context.problems, fills: context.fills },
+    view: { hot, problems: context.problems, fills: () => context.fills.values() },
     answerAtOnce,
 
     handle(req, res, onFinished, onHead) {

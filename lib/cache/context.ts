@@ -4,6 +4,7 @@ import type { LRUCache } from 'lru-cache'
 import type { CachingOptions } from '../semantics/freshness.ts'
 import type { Target } from '../semantics/key.ts'
 import type { FieldList } from '../semantics/types.ts'
+import type { Fill } from '../slices/fill.ts'
 import type { FillMemory } from '../slices/fill-memory.ts'
 import type { Sink } from '../slices/reader.ts'
 import type { StoreLog } from '../stores/log.ts'
@@ -11,6 +12,7 @@ import type { TieredStore } from '../stores/tiered.ts'
 import type { Origin } from '../upstream/origin.ts'
 import type { RetryBudget } from '../upstream/retry.ts'
 import type { Bans } from './bans/bans.ts'
+import type { BusyMap } from './busy-map.ts'
 import type { Counters } from './counters.ts'
 import type { OriginWatch } from './origin-watch.ts'
 import type { Problems } from './problems.ts'
@@ -39,7 +41,7 @@ export interface Context extends Settings {
   readonly originWatch: OriginWatch
   readonly log: StoreLog | undefined
   /** All transfers under way whose bodies become fills, oldest first. */
-  readonly fills: Set<RunningFill>
+  readonly fills: BusyMap<Fill, RunningFill>
   /** Whether anything is stored at all. */
   readonly stores: boolean
   /** Keys whose answers lately proved not cacheable: their requests do not wait for each other. */

@@ -101,11 +101,10 @@ export function passingFill(context: Context, resource: Resource, transfer: Tran
 
 /** Counts a fill from now on; the result is to be called with it when it has ended. */
 function begun({ counters, fills, problems }: Context, key: string, fill: Fill): (ended: Fill) => void {
-  const running = { key, fill, startedAt: performance.now() }
-  fills.add(running)
+  fills.set(fill, { key, fill, startedAt: performance.now() })
   counters.fillsNow++
   return ({ state, error }) => {
-    fills.delete(running)
+    fills.delete(fill)
     counters.fillsNow--
     if (state === 'abandoned') counters.abandonedFills++
     if (state !== 'failed') return

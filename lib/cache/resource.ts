@@ -4,6 +4,7 @@ import type { Run } from '../slices/arithmetic.ts'
 import type { Fill } from '../slices/fill.ts'
 import type { TieredStore } from '../stores/tiered.ts'
 import type { Bans } from './bans/bans.ts'
+import { createBusyMap } from './busy-map.ts'
 import type { Exchange } from './context.ts'
 import type { Counters } from './counters.ts'
 import type { Fetch } from './fetch.ts'
@@ -74,7 +75,7 @@ export interface Resources {
 }
 
 export function createResources(store: TieredStore, counters: Counters, bans: Bans): Resources {
-  const active = new Map<string, Resource>()
+  const active = createBusyMap<string, Resource>()
 
   function acquire(key: string): Resource {
     let resource = active.get(key)

@@ -16,5 +16,5 @@ export interface CacheView {
   readonly hot: HotObjects
   readonly problems: Problems
   /** Oldest first. */
-  readonly fills: ReadonlySet<RunningFill>
+  fills(): Iterable<RunningFill>
 }

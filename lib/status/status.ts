@@ -102,7 +102,7 @@ function report({ facts, sources, latest, history, now, wallClock }: Parts) {
     totals: cache ? totalsPart(cache.counters) : null,
     stores: { l1: storePart(sources.l1), l2: storePart(sources.l2) },
     rawDisk: rawDiskPart(sources),
-    fills: fillsPart(cache?.view.fills ?? [], now),
+    fills: fillsPart(cache?.view.fills() ?? [], now),
     hotObjects: hotPart(sources),
     problems: cache?.view.problems.list() ?? [],
     history,

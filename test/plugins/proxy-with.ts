@@ -7,7 +7,7 @@ import type { SliceProxy } from '../../plugins/decorators.ts'
 export function proxyWith(counters: Counters): SliceProxy {
   return {
     counters,
-    view: { hot: createHotObjects(), problems: createProblems(), fills: new Set() },
+    view: { hot: createHotObjects(), problems: createProblems(), fills: () => [] },
     handle() {},
     configure() {},
     purge: async () => 0,
