@@ -83,6 +83,8 @@ t.test('a client that stands still for too long is ended, and not counted as one
   t.equal(lane.counters.clientAborts, 0)
   const answer = await connection.answer().catch(() => null)
   t.not(answer?.complete, true)
+  // By a reset, as a response that has begun: nothing else is written into it.
+  t.equal(connection.wire.ended, 'ECONNRESET')
 })
 
 t.test('what is asked for behind a response that waits is answered after it, in order', async (t) => {
