@@ -16,17 +16,17 @@ const BY_CODE: Record<string, Failure> = {
   ECONNREFUSED: { status: 502, type: 'connection_refused', retryable: true },
   ECONNRESET: { status: 502, type: 'connection_terminated', retryable: true },
   EPIPE: { status: 502, type: 'connection_terminated', retryable: true },
-  UND_ERR_SOCKET: { status: 502, type: 'connection_terminated', retryable: true },
-  UND_ERR_CONNECT_TIMEOUT: { status: 504, type: 'connection_timeout', retryable: true },
+  ORIGIN_CLOSED: { status: 502, type: 'connection_terminated', retryable: true },
+  ORIGIN_CONNECT_TIMEOUT: { status: 504, type: 'connection_timeout', retryable: true },
   ETIMEDOUT: { status: 504, type: 'connection_timeout', retryable: true },
   ENOTFOUND: { status: 502, type: 'dns_error', retryable: true },
   EAI_AGAIN: { status: 502, type: 'dns_error', retryable: true },
   EHOSTUNREACH: { status: 502, type: 'destination_ip_unroutable', retryable: true },
   ENETUNREACH: { status: 502, type: 'destination_ip_unroutable', retryable: true },
-  UND_ERR_HEADERS_TIMEOUT: { status: 504, type: 'http_response_timeout', retryable: false },
-  UND_ERR_BODY_TIMEOUT: { status: 504, type: 'http_response_timeout', retryable: false },
-  UND_ERR_HEADERS_OVERFLOW: { status: 502, type: 'http_protocol_error', retryable: false },
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { status: 502, type: 'http_response_incomplete', retryable: false },
+  ORIGIN_HEADERS_TIMEOUT: { status: 504, type: 'http_response_timeout', retryable: false },
+  ORIGIN_BODY_TIMEOUT: { status: 504, type: 'http_response_timeout', retryable: false },
+  ORIGIN_HEAD_TOO_LARGE: { status: 502, type: 'http_protocol_error', retryable: false },
+  ORIGIN_PROTOCOL: { status: 502, type: 'http_protocol_error', retryable: false },
 }
 
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ISSUER/
@@ -50,6 +50,5 @@ export function describeFailure(error: Error & { code?: string }): Failure {
     if (CERTIFICATE.test(code)) return { status: 502, type: 'tls_certificate_error', retryable: false }
     if (TLS.test(code)) return { status: 502, type: 'tls_protocol_error', retryable: false }
   }
-  if (error.name === 'HTTPParserError') return { status: 502, type: 'http_protocol_error', retryable: false }
   return { status: 502, type: 'destination_unavailable', retryable: false }
 }

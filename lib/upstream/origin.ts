@@ -1,9 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
-import { type Dispatcher, Pool } from 'undici'
 import type { FieldList } from '../semantics/types.ts'
-import { uniqueNow } from './clock.ts'
-import { createResetWatch, type ResetWatch } from './resets.ts'
+import { createPool } from './http1/pool.ts'
 
 export interface OriginOptions {
   /** `http://host:port` or `https://host:port`. */
@@ -80,133 +78,8 @@ export interface Origin {
   close(): Promise<void>
 }
 
-/** Bytes that a paused connection reads ahead, which a stalled client costs too. undici hands this on, its types do not say so. */
-const READ_AHEAD = { highWaterMark: 16 * 1024 }
-
 export function createOrigin(options: OriginOptions): Origin {
   const url = new URL(options.url)
-  const resets = createResetWatch({
-    ...READ_AHEAD,
-    allowH2: false,
-    timeout: options.connectTimeout,
-    rejectUnauthorized: options.tlsVerify,
-  })
-  const pools = new Set<Pool>()
-  let pool: Pool | null = createPool()
-
-  function createPool(): Pool {
-    const created = new Pool(url.origin, {
-      connections: options.maxConnections,
-      pipelining: 1,
-      allowH2: false,
-      headersTimeout: options.headersTimeout,
-      bodyTimeout: options.bodyTimeout,
-      connect: resets.connect,
-    })
-    pools.add(created)
-    return created
-  }
-
-  /** Idle connections are closed now, the others with their transfers. */
-  async function finish(pool: Pool): Promise<void> {
-    await pool.close().catch(() => {})
-    pools.delete(pool)
-  }
-
-  return {
-    url,
-    send(request, handler) {
-      const exchange = createExchange(handler, resets)
-      const sender = pool ?? createPool()
-      try {
-        sender.dispatch(
-          {
-            origin: url.origin,
-            path: request.path,
-            method: request.method as Dispatcher.HttpMethod,
-            headers: request.fields,
-            body: request.body,
-          },
-          exchange.handler,
-        )
-      } catch (error) {
-        exchange.handler.onResponseError?.(null as never, error as Error)
-      }
-      if (sender !== pool) void finish(sender)
-      return exchange.transfer
-    },
-    async retire() {
-      pool = null
-      await Promise.all([...pools].map(finish))
-    },
-    async close() {
-      await Promise.all([...pools].map((pool) => pool.destroy()))
-    },
-  }
-}
-
-/** Turns undici's events into ours; after `abort` none follows. */
-function createExchange(
-  handler: ResponseHandler,
-  resets: ResetWatch,
-): {
-  handler: Dispatcher.DispatchHandler
-  transfer: Transfer
-} {
-  const requestTime = Date.now()
-  const order = uniqueNow()
-  let controller: Dispatcher.DispatchController | null = null
-  let body: BodyHandler | null = null
-  let stopped: Error | null = null
-  const transfer: Transfer = {
-    pause: () => controller?.pause(),
-    resume: () => controller?.resume(),
-    abort(reason) {
-      if (stopped) return
-      stopped = reason
-      controller?.abort(reason)
-    },
-  }
-  return {
-    transfer,
-    handler: {
-      onRequestStart(started) {
-        controller = started
-        if (stopped) started.abort(stopped)
-      },
-      onResponseStart(_controller, status) {
-        if (stopped) return
-        const fields = textFields(controller?.rawHeaders as Buffer[] | null)
-        if (status < 200) return handler.interim?.(status, fields)
-        body = handler.response({ status, fields, requestTime, responseTime: Date.now(), order }, transfer)
-      },
-      onResponseData(_controller, chunk) {
-        if (!stopped) body?.data(chunk as Buffer)
-      },
-      onResponseEnd() {
-        if (stopped) return
-        stopped = ENDED
-        if (resets.isReset) return body?.failed(new Error('the connection was reset'))
-        body?.finished(textFields((controller as { rawTrailers?: Buffer[] | null } | null)?.rawTrailers))
-      },
-      onResponseError(_controller, error) {
-        if (stopped) return
-        stopped = error
-        if (body) body.failed(error)
-        else handler.failed(error)
-      },
-    },
-  }
-}
-
-const ENDED = new Error('the transfer has ended')
-
-function textFields(raw: readonly (Buffer | string)[] | null | undefined): FieldList {
-  if (!raw) return []
-  const fields: FieldList = new Array(raw.length)
-  for (let i = 0; i < raw.length; i++) {
-    const part = raw[i]
-    fields[i] = typeof part === 'string' ? part : part.toString('latin1')
-  }
-  return fields
+  const pool = createPool({ ...options, url })
+  return { url, send: pool.send, retire: pool.drain, close: pool.close }
 }

@@ -200,7 +200,6 @@ t.test('C31 those of a refresh behind a stale answer reach nobody', async (t) =>
 
 t.test(
   '100 Continue of an origin that was not asked for it is dropped (RFC 9110 section 15.2)',
-  { todo: 'undici closes the connection' },
   async (t) => {
     const { url } = await start(t, async (_request, exchange) => {
       await exchange.head({ status: 100 })

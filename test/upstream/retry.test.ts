@@ -3,7 +3,7 @@ import t from 'tap'
 import { createRetryBudget, mayRetry, retryDelay } from '../../lib/upstream/retry.ts'
 
 const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
-const timeout = Object.assign(new Error('timeout'), { code: 'UND_ERR_HEADERS_TIMEOUT' })
+const timeout = Object.assign(new Error('timeout'), { code: 'ORIGIN_HEADERS_TIMEOUT' })
 
 t.test('attempts are max_retries + 1, of idempotent requests that had no answer', async (t) => {
   for (const maxRetries of [0, 1, 3, 10]) {

@@ -133,6 +133,6 @@ t.test('nothing is read otherwise than Node reads it, and nothing that it refuse
       // Refusing more is allowed: the table above says what is not refused.
       if (mine !== undefined) t.same(mine, await node(text, method), `${method} ${JSON.stringify(text)}`)
     }),
-    { numRuns: 700 },
+    { numRuns: 1500 },
   )
 })

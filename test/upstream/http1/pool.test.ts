@@ -54,7 +54,7 @@ t.test('no more connections than allowed; who waits is served in order, and may 
 
 t.test('what the origin sends unasked is no answer: the connection is closed', async (t) => {
   const origin = await startOrigin(t, async (request, exchange) => {
-    await exchange.respond({ body: request.target })
+    await exchange.respond({ fields: { 'Keep-Alive': 'timeout=60' }, body: request.target })
     if (request.target !== '/unasked') return
     await exchange.stall(20)
     await exchange.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned')
@@ -83,6 +83,8 @@ t.test('nor is what comes behind the end of an answer', async (t) => {
     const both = [ask(pool, `/${i}`), ask(pool, '/next')]
     t.match((await both[0].ended).content(), /^(ok)?$/)
     t.equal((await both[1].ended).content(), 'right', `behind answer ${i}`)
+    const [poisoned, next] = origin.requests.slice(-2)
+    t.not(next.connection, poisoned.connection)
   }
 })
 
