@@ -57,23 +57,27 @@ const PANELS: Panel[] = [
 ]
 
 const WIDTH = 860
-const GAP = 36
-const COLUMN = (WIDTH - GAP) / 2
-const NAME = 132
+const MARGIN = 16
+const GAP = 24
+const COLUMN = (WIDTH - GAP - 2 * MARGIN) / 2
+const NAME = 148
 const VALUE = 84
 const BAR = 14
 const STEP = 20
 const HEAD = 30
 
-// GitHub shows the file as an image: what it knows of light and dark is the system's choice.
+// GitHub shows the file as an image, which knows the system's choice of light and dark, not that of the page around it: so it
+// has a ground of its own.
 const STYLE = `
 text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f2328 }
+.ground { fill: #ffffff }
 .title { font-weight: 600; font-size: 13px }
 .small { font-size: 11px; fill: #59636e }
 .bar { fill: #afb8c1 }
 .ours { fill: #0969da }
 .name-ours { font-weight: 600 }
 @media (prefers-color-scheme: dark) {
+  .ground { fill: #0d1117 }
   text { fill: #e6edf3 } .small { fill: #9198a1 } .bar { fill: #4b535d } .ours { fill: #4493f8 }
 }`
 
@@ -87,17 +91,18 @@ export function chart(about: Machine, results: readonly Result[]): string {
   for (let i = 0; i < panels.length; i += 2) {
     const row = panels.slice(i, i + 2)
     row.forEach(({ panel, bars }, column) => {
-      parts.push(drawPanel(panel, bars, column * (COLUMN + GAP), top))
+      parts.push(drawPanel(panel, bars, MARGIN + column * (COLUMN + GAP), top))
     })
     top += HEAD + Math.max(...row.map(({ bars }) => bars.length)) * STEP + 22
   }
   const note = `${about.date}, ${about.processor}, one core for the server; npm run bench, bench/RESULTS.md`
-  parts.push(`<text class="small" x="0" y="${top + 6}">${escaped(note)}</text>`)
-  const height = top + 16
+  parts.push(`<text class="small" x="${MARGIN}" y="${top + 6}">${escaped(note)}</text>`)
+  const height = top + 20
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">
 <title>slicestream measured against other servers</title>
 <style>${STYLE}
 </style>
+<rect class="ground" width="${WIDTH}" height="${height}" rx="6"/>
 ${parts.join('\n')}
 </svg>
 `

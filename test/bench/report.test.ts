@@ -165,7 +165,7 @@ t.test('the chart: a panel for each work that was measured, ours marked', async 
   t.match(svg, /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="0 0 860 \d+"/)
   t.match(svg, 'Hit in memory, 1 KiB')
   t.notMatch(svg, 'Pass-through')
-  t.equal(svg.match(/<rect /g)!.length, HITS.length)
+  t.equal(svg.match(/<rect class="bar/g)!.length, HITS.length)
   t.equal(svg.match(/class="bar ours"/g)!.length, 1)
   t.match(svg, 'A &amp; B &lt;C>')
   t.match(svg, '@media (prefers-color-scheme: dark)')
