@@ -194,6 +194,7 @@ t.test('broken chunks are refused', async (t) => {
     'a bare LF in an extension': '5;a\nhello\r\n',
     'a bare CR': '5\rhello\r\n',
     'a longer chunk': '5\r\nhello!\r\n',
+    'a chunk that ends with something and LF': '5\r\nhello!\n0\r\n\r\n',
     'a chunk that ends with LF': '5\r\nhello\n0\r\n\r\n',
     'a size that nobody has': 'fffffffffffffff\r\n',
     'a control character in an extension': '5;\0\r\nhello\r\n',
