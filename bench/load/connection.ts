@@ -19,6 +19,8 @@ export interface LeanConnection {
   close(): void
 }
 
+/** Milliseconds without a byte after which a connection is given up; more than an idle one has to wait for its next request. */
+const SILENCE = 30_000
 // One for all: a callback has looked at its bytes before the next read is made.
 const BUFFER = Buffer.allocUnsafe(256 * 1024)
 const NOTHING = Buffer.alloc(0)
@@ -45,6 +47,8 @@ export async function openConnection(url: URL): Promise<LeanConnection> {
   await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
   socket.removeAllListeners('error')
   socket.on('error', () => {}).once('close', fail)
+  // Half an answer shall fail the bench, not hold it up.
+  socket.setTimeout(SILENCE, () => socket.destroy())
 
   function take(bytes: Buffer): void {
     if (done === null) return void socket.destroy()

@@ -6,6 +6,9 @@ import { answerOrders } from '../load/worker.ts'
 import { createHistogram, type Histogram } from './histogram.ts'
 import type { Load, Offered, Times } from './load.ts'
 
+/** Errors after which the rest is not worth waiting for. */
+const MANY = 20
+
 async function offer({ url, target, rate, seconds, warmUp, connections }: Load): Promise<Offered> {
   const place = new URL(url)
   const idle: LeanConnection[] = []
@@ -39,6 +42,7 @@ async function offer({ url, target, rate, seconds, warmUp, connections }: Load):
         if (reply.status === 200 || reply.status === 206) ttfb.record((reply.firstByte - dueAt(n)) * 1000)
         else errors++
       }
+      if (errors > MANY) reject(new Error(`${errors} of ${done} requests failed`))
       if (connection.isOpen) idle.push(connection)
       else openConnection(place).then((fresh) => idle.push(fresh), reject)
     }
