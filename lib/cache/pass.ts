@@ -1,4 +1,4 @@
-import { endToEnd, fieldValue, hasField, without } from '../semantics/fields.ts'
+import { endToEnd, fieldValue, hasField } from '../semantics/fields.ts'
 import { invalidatedGroups } from '../semantics/groups.ts'
 import { forwardsLeft, withOneForwardLess } from '../semantics/max-forwards.ts'
 import { invalidatedTargets, invalidates } from '../semantics/methods.ts'
@@ -89,7 +89,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
       kept.served.then(() => resolve())
       return kept.body
     }
-    const fields = without(endToEnd(response.fields), status === 204 ? NOT_RELAYED_OF_204 : NOT_RELAYED)
+    const fields = endToEnd(response.fields, status === 204 ? NOT_RELAYED_OF_204 : NOT_RELAYED)
     const told = cacheStatus({ hit: false, fwd: reason, fwdStatus: status, key: exchange.shownKey })
     addCacheFields(fields, { age: null, xCache: 'BYPASS', cacheStatus: told })
     sendHead(exchange, 'BYPASS', status, fields)

@@ -1,4 +1,4 @@
-import { endToEnd, without } from '../semantics/fields.ts'
+import { endToEnd } from '../semantics/fields.ts'
 import { createHead } from '../semantics/head.ts'
 import type { Policy } from '../semantics/policy.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
@@ -16,7 +16,7 @@ const WRITTEN_ANEW_OF_PART: ReadonlySet<string> = new Set([
 
 /** The fields of an answer for the client that asked, private ones too. */
 export function relayedFields({ status, fields }: UpstreamResponse): FieldList {
-  return without(endToEnd(fields), status === 206 ? WRITTEN_ANEW_OF_PART : WRITTEN_ANEW)
+  return endToEnd(fields, status === 206 ? WRITTEN_ANEW_OF_PART : WRITTEN_ANEW)
 }
 
 /** The head of an answer, under a generation of its own. @param length of the representation in bytes, null = unknown */

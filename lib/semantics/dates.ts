@@ -1,3 +1,5 @@
+import { remembered } from './remembered.ts'
+
 /**
  * HTTP-date (RFC 9110 section 5.6.7). Each of the three formats is matched whole; what differs by a character
  * is no date. Letters match in any case and no zone but GMT counts, as RFC 9111 section 4.2 asks of a cache.
@@ -18,8 +20,18 @@ const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
  * Milliseconds since the epoch of an HTTP-date, undefined when it is none (or no day of the calendar).
  * @param now needed only to place the two-digit years of the RFC 850 format
  */
-export function parseHttpDate(value: string, now = Date.now()): number | undefined {
-  const groups = (IMF_FIXDATE.exec(value) ?? RFC_850.exec(value) ?? ASCTIME.exec(value))?.groups
+export function parseHttpDate(value: string, now?: number): number | undefined {
+  return value === '' ? undefined : (readFixdate(value) ?? readObsolete(value, now))
+}
+
+/** Remembered: all answers of a second have one Date. */
+const readFixdate = remembered((value: string) => timeIn(IMF_FIXDATE.exec(value)?.groups, 0))
+
+function readObsolete(value: string, now = Date.now()): number | undefined {
+  return timeIn((RFC_850.exec(value) ?? ASCTIME.exec(value))?.groups, now)
+}
+
+function timeIn(groups: Record<string, string> | undefined, now: number): number | undefined {
   if (groups === undefined) return undefined
   const month = MONTHS.indexOf(groups.month.toLowerCase())
   const day = Number(groups.day)

@@ -1,3 +1,4 @@
+import { remembered } from './remembered.ts'
 import type { FieldList } from './types.ts'
 
 /**
@@ -91,19 +92,32 @@ export function hasField(fields: FieldList, name: string): boolean {
  * What may be passed on or stored: the fields without those of the connection and those that the peer
  * nominated in `Connection` (RFC 9110 section 7.6.1). Run it on what the peer sent, *before* the proxy adds
  * fields of its own: those can then never be nominated away.
+ *
+ * @param drop further names to leave out, lower case
  */
-export function endToEnd(fields: FieldList): FieldList {
-  return without(fields, connectionFields(fields))
+export function endToEnd(fields: FieldList, drop: ReadonlySet<string> = NOTHING): FieldList {
+  const ended = connectionFields(fields)
+  const kept: FieldList = []
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = lowerCase(fields[i])
+    if (!ended.has(name) && !drop.has(name)) kept.push(fields[i], fields[i + 1])
+  }
+  return kept
 }
+
+const NOTHING: ReadonlySet<string> = new Set()
 
 /** A copy without the named fields. @param names lower case */
 export function without(fields: FieldList, names: ReadonlySet<string>): FieldList {
   const kept: FieldList = []
   for (let i = 0; i < fields.length; i += 2) {
-    if (!names.has(fields[i].toLowerCase())) kept.push(fields[i], fields[i + 1])
+    if (!names.has(lowerCase(fields[i]))) kept.push(fields[i], fields[i + 1])
   }
   return kept
 }
+
+/** The name of a field in lower case: there are few of them, and each message has ten. */
+export const lowerCase = remembered((name: string) => name.toLowerCase())
 
 /**
  * Members of a comma-separated list, trimmed, empty ones skipped (RFC 9110 section 5.6.1.2). A comma inside a

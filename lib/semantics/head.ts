@@ -39,6 +39,8 @@ const NOT_FRESHENED: ReadonlySet<string> = new Set([
   'repr-digest',
 ])
 
+const NOTHING: ReadonlySet<string> = new Set()
+const NO_NAMES: readonly string[] = []
 const TELL_AGE: ReadonlySet<string> = new Set(['age', 'date'])
 
 /**
@@ -50,20 +52,34 @@ export function createHead(input: HeadInput): Head {
   const fields = storedFields(response, policy, options)
   const validators = validatorsOf(fields, input.length)
   const fresh = freshness(response, policy, options)
+  const selection = selectionOf(response.fields, request.fields)
+  // Written out: to spread four objects takes longer than to read all the fields.
   return {
     key: input.key,
     generation: input.generation,
     sliceSize: input.sliceSize,
     status: response.status === 206 ? 200 : response.status,
     fields,
-    ...validators,
+    etag: validators.etag,
+    lastModified: validators.lastModified,
+    length: validators.length,
+    contentEncoding: validators.contentEncoding,
     strongLastModified: isOlder(validators.lastModified, fresh.date),
-    ...selectionOf(response.fields, request.fields),
+    vary: selection.vary,
+    varyValues: selection.varyValues,
+    language: selection.language,
     acceptEncoding: fieldValue(request.fields, 'accept-encoding') ?? null,
     requestTime: response.requestTime,
     responseTime: response.responseTime,
     order: response.order,
-    ...storedFreshness(fresh),
+    date: fresh.date,
+    initialAge: fresh.initialAge,
+    freshUntil: fresh.freshUntil,
+    noCache: fresh.noCache,
+    immutable: fresh.immutable,
+    mustRevalidate: fresh.mustRevalidate,
+    staleIfErrorUntil: fresh.staleIfErrorUntil,
+    staleWhileRevalidateUntil: fresh.staleWhileRevalidateUntil,
     groups: cacheGroups(response.fields),
   }
 }
@@ -178,26 +194,35 @@ export function fieldsForOne(response: ReceivedResponse, policy: Policy, options
 }
 
 function notForAll(policy: Policy, options: CachingOptions): ReadonlySet<string> {
+  const listed = listedFields(policy)
+  if (options.setCookie !== 'strip' && listed.length === 0) return NOTHING
   const stripped = options.setCookie === 'strip' ? ['set-cookie', 'set-cookie2'] : []
-  return new Set([...stripped, ...listedFields(policy)])
+  return new Set([...stripped, ...listed])
 }
 
 /** Fields for one client, or never to be used unvalidated (RFC 9111 sections 5.2.2.7 and 5.2.2.4). */
-function listedFields({ directives }: Policy): string[] {
+function listedFields({ directives }: Policy): readonly string[] {
+  if (typeof directives.private === 'boolean' && typeof directives.noCache === 'boolean') return NO_NAMES
   return [directives.private, directives.noCache].flatMap((scope) =>
     typeof scope === 'boolean' ? [] : scope,
   )
 }
 
 function storedFields(response: ReceivedResponse, policy: Policy, options: CachingOptions): FieldList {
-  const dropped = new Set([...NOT_STORED, ...notForAll(policy, options)])
-  // Of a part; in any other response the field has no meaning and is passed on like any other.
-  if (response.status === 206) dropped.add('content-range').add('content-digest').add('content-md5')
+  const personal = notForAll(policy, options)
   const date = parseHttpDate(fieldValue(response.fields, 'date') ?? '')
-  if (date === undefined) dropped.add('date')
-  const fields = without(endToEnd(response.fields), dropped)
+  let dropped = NOT_STORED
+  if (personal.size > 0 || response.status === 206 || date === undefined) {
+    const more = new Set([...NOT_STORED, ...personal])
+    // Of a part; in any other response the field has no meaning and is passed on like any other.
+    if (response.status === 206) more.add('content-range').add('content-digest').add('content-md5')
+    if (date === undefined) more.add('date')
+    dropped = more
+  }
+  const fields = endToEnd(response.fields, dropped)
   // Who stores a response without Date adds one (RFC 9110 section 6.6.1).
-  return date === undefined ? [...fields, 'Date', formatHttpDate(response.responseTime)] : fields
+  if (date === undefined) fields.push('Date', formatHttpDate(response.responseTime))
+  return fields
 }
 
 function storedFreshness({ lifetime: _, ...stored }: Freshness): Omit<Freshness, 'lifetime'> {

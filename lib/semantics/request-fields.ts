@@ -1,4 +1,5 @@
 import { endToEnd, fieldValue, fieldValues } from './fields.ts'
+import { remembered } from './remembered.ts'
 import { IDENTITY } from './request-identity.ts'
 import { SELF } from './response-fields.ts'
 import type { FieldList } from './types.ts'
@@ -98,7 +99,7 @@ export function upstreamFields(request: FieldList, upstream: UpstreamRequest): F
   const received = endToEnd(request)
   for (let i = 0; i < received.length; i += 2) {
     // Many origins read `_` in a name as `-` (CGI), so that both spellings are one field to them.
-    const name = received[i].toLowerCase().replaceAll('_', '-')
+    const name = hyphenated(received[i])
     if (OURS.has(name) || IDENTITY.has(name) || upstream.drop.has(name)) continue
     if (!upstream.trusted && isTrustedOnly(name)) continue
     if (NEVER_UNDERSCORED.has(name) && received[i].includes('_')) continue
@@ -117,6 +118,8 @@ export function upstreamFields(request: FieldList, upstream: UpstreamRequest): F
   )
   return fields
 }
+
+const hyphenated = remembered((name: string) => name.toLowerCase().replaceAll('_', '-'))
 
 /** Fields that {@link upstreamFields} passes on as they are, unless Connection nominates them. */
 const PASSED_AS_SENT: ReadonlySet<string> = new Set([
