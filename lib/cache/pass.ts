@@ -17,7 +17,7 @@ import { shownTarget } from './shown.ts'
 /** Requests that may be sent twice, as long as they have no body that could not be sent again (RFC 9110 section 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
-/** The server has already answered `100 Continue`; undici refuses the field. */
+/** The server has already answered `100 Continue`: the origin has nobody left to tell. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set(['expect'])
 const NOT_RELAYED: ReadonlySet<string> = new Set(['x-cache'])
 /** A 204 has no length (RFC 9110 section 8.6): clients have waited for content that it promised. */

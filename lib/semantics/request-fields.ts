@@ -132,11 +132,14 @@ const PASSED_AS_SENT: ReadonlySet<string> = new Set([
   'user-agent',
 ])
 
+/** A Connection field that takes no other field with it (RFC 9110 section 7.6.1); some clients write capitals. */
+const NAMES_NO_FIELD = /^(?:keep-alive|close)$/i
+
 /** Whether these fields of a request, where it has them, reach the origin as they were sent. @param names lower case */
 export function arePassedAsSent(names: readonly string[], request: FieldList): boolean {
   for (const name of names) if (!PASSED_AS_SENT.has(name)) return false
   const connection = fieldValue(request, 'connection')
-  return connection === undefined || connection === 'keep-alive' || connection === 'close'
+  return connection === undefined || NAMES_NO_FIELD.test(connection)
 }
 
 /**
