@@ -6,6 +6,7 @@ import { OriginError, type OriginErrorCode } from './errors.ts'
 import { type Carrier, type Exchange, failExchange } from './exchange.ts'
 import type { Framing } from './framing.ts'
 import type { ResponseHead } from './head.ts'
+import type { Patience } from './patience.ts'
 import { createReadBuffer } from './read-buffer.ts'
 import { requestHead } from './request.ts'
 import { createResponseReader } from './response.ts'
@@ -21,19 +22,6 @@ export interface Connection {
   close(reason: Error): void
   /** A step of the pool's clock. */
   tick(): void
-}
-
-/** How many steps of the clock each wait may take. */
-export interface Patience {
-  connect: number
-  headers: number
-  body: number
-  /** Idle, where the origin does not say how long it waits. */
-  idle: number
-  /** Steps in a second, and how many seconds before the origin an idle connection is given up. */
-  second: number
-  marginSeconds: number
-  mostIdle: number
 }
 
 export interface Owner {

@@ -1,14 +1,11 @@
 import type { ResponseHandler, Transfer, UpstreamRequest } from '../origin.ts'
 import { type ConnectOptions, createConnector } from './connect.ts'
-import { type Connection, type Owner, openConnection, type Patience } from './connection.ts'
+import { type Connection, type Owner, openConnection } from './connection.ts'
 import { OriginError } from './errors.ts'
 import { createExchange, type Exchange, failExchange } from './exchange.ts'
+import { patienceOf, stepOf, type Timeouts } from './patience.ts'
 
-export interface PoolOptions extends ConnectOptions {
-  /** Milliseconds. */
-  connectTimeout: number
-  headersTimeout: number
-  bodyTimeout: number
+export interface PoolOptions extends ConnectOptions, Timeouts {
   /** Connections that may be open at once; further requests wait for one, first come first served. */
   maxConnections: number
 }
@@ -21,15 +18,6 @@ export interface Pool {
   /** Ends everything that is under way. */
   close(): Promise<void>
 }
-
-/** Milliseconds that an idle connection is kept: less than servers do that say nothing (5 s is Node's). */
-const IDLE = 4000
-/** Seconds before the end that the origin tells: the next request must not meet it. */
-const MARGIN_SECONDS = 2
-const MOST_IDLE = 600_000
-/** The clock of all timeouts, in milliseconds: an eighth of the shortest, in these bounds. */
-const LONGEST_STEP = 500
-const SHORTEST_STEP = 5
 
 export function createPool(options: PoolOptions): Pool {
   const connector = createConnector(options)
@@ -172,23 +160,4 @@ function remove<Item>(items: Item[], item: Item): void {
 
 function shutError(): OriginError {
   return new OriginError('ORIGIN_SHUT', 'the connections to the origin were closed')
-}
-
-function stepOf({ connectTimeout, headersTimeout, bodyTimeout }: PoolOptions): number {
-  const shortest = Math.min(connectTimeout, headersTimeout, bodyTimeout)
-  return Math.round(Math.max(SHORTEST_STEP, Math.min(LONGEST_STEP, shortest / 8)))
-}
-
-/** The first step may come at once: one more, so that no wait is shorter than its timeout. */
-function patienceOf({ connectTimeout, headersTimeout, bodyTimeout }: PoolOptions, step: number): Patience {
-  const steps = (milliseconds: number) => Math.ceil(milliseconds / step) + 1
-  return {
-    connect: steps(connectTimeout),
-    headers: steps(headersTimeout),
-    body: steps(bodyTimeout),
-    idle: Math.floor(IDLE / step),
-    second: 1000 / step,
-    marginSeconds: MARGIN_SECONDS,
-    mostIdle: MOST_IDLE / step,
-  }
 }
