@@ -1,5 +1,6 @@
 // npm run bench: all benches, results to bench/RESULTS.md, bench/results.json and docs/benchmark.svg. With --smoke seconds of
-// work; with names (those of BENCHES) those benches alone, with a part's name (stores/puts) that part. Then nothing is written.
+// work; with names (those of BENCHES) those benches alone, with a part's name (stores/puts) that part. Then nothing is
+// written, but with --save: that puts what the named benches have measured in the place of what they had.
 import { createScope } from '../test/helpers/scope.ts'
 import { benchConnections } from './connections.ts'
 import { benchDecide } from './decide.ts'
@@ -11,7 +12,7 @@ import { benchMemory } from './memory.ts'
 import { benchMisses } from './misses.ts'
 import { benchRanges } from './ranges.ts'
 import { machine, machineLines } from './report/machine.ts'
-import { writeReport } from './report/page.ts'
+import { type Section, writeReport } from './report/page.ts'
 import { ratioTables } from './report/ratios.ts'
 import type { Result } from './report/result.ts'
 import { targetsTable } from './report/targets.ts'
@@ -43,8 +44,10 @@ const BENCHES: Record<string, (bench: Bench, part?: string) => void | Promise<vo
 }
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
-const lines: string[] = []
-const results: Result[] = []
+let lines: string[] = []
+let results: Result[] = []
+const sections: Section[] = []
+const save = process.argv.includes('--save')
 const scope = createScope()
 const bench: Bench = {
   scope,
@@ -62,19 +65,25 @@ const bench: Bench = {
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => scope.end().finally(() => process.exit(1)))
 
-const about = machine()
-for (const line of machineLines(about)) console.log(line)
+for (const line of machineLines(machine())) console.log(line)
 try {
   for (const each of wanted.length > 0 ? wanted : Object.keys(BENCHES)) {
     const [name, part] = each.split('/')
     if (!(name in BENCHES)) throw new Error(`no bench has the name ${name}`)
+    if (save && part !== undefined) throw new Error(`--save is for whole benches, not for ${each}`)
+    const about = machine()
     const started = performance.now()
     await BENCHES[name](bench, part)
     console.error(`${each}: ${Math.round((performance.now() - started) / 1000)} s`)
+    sections.push({ bench: name, about, results, lines })
+    lines = []
+    results = []
+    // What was measured is not lost with what comes after it.
+    if (!bench.smoke && (save || wanted.length === 0)) writeReport(sections, Object.keys(BENCHES))
   }
-  const summary = [...ratioTables(results), ...targetsTable(results)]
-  if (results.length > 0) for (const line of summary) if (!line.includes('not measured')) console.log(line)
-  if (!bench.smoke && wanted.length === 0) writeReport(about, results, lines)
+  const all = sections.flatMap((section) => section.results)
+  const summary = [...ratioTables(all), ...targetsTable(all)]
+  if (all.length > 0) for (const line of summary) if (!line.includes('not measured')) console.log(line)
 } finally {
   await scope.end()
 }

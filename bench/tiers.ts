@@ -3,8 +3,8 @@ import { type Bench, KIB, MIB, sizeText, startBenchOrigin } from './harness.ts'
 import { CORES } from './load/load.ts'
 
 const ENTRANTS: Entrant[] = [
-  { peer: 'slicestream', variant: 'file', options: { l1: 'off', l2: 'file' } },
-  { peer: 'slicestream', variant: 'raw disk', options: { l1: 'off', l2: 'raw-disk' } },
+  { peer: 'slicestream', variant: 'file', options: { l1: 'heads', l2: 'file' } },
+  { peer: 'slicestream', variant: 'raw disk', options: { l1: 'heads', l2: 'raw-disk' } },
   { peer: 'nginx-disk' },
   { peer: 'nginx-directio' },
 ]
@@ -18,7 +18,7 @@ export async function benchTiers(bench: Bench): Promise<void> {
   bench.line('## Hits on disk')
   bench.line('')
   bench.line(
-    `${objects} objects of one size; slicestream without a tier in memory. Its files and those of nginx-disk are in the kernel's page`,
+    `${objects} objects of one size; slicestream has memory for their heads only. Its files and those of nginx-disk are in the kernel's page`,
   )
   bench.line(
     'cache; the raw disk is read around it (O_DIRECT), as nginx-directio does with `directio` and `aio threads`.',

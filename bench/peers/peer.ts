@@ -21,7 +21,7 @@ export interface PeerOptions {
   /** nginx only: requests for what is being fetched wait for it (proxy_cache_lock); the others do so anyway. */
   coalesce?: boolean
   /** slicestream only; 'memory' by default. */
-  l1?: 'memory' | 'off'
+  l1?: 'memory' | 'heads'
   /** slicestream only; no second tier by default. */
   l2?: 'file' | 'raw-disk'
 }

@@ -5,6 +5,9 @@ import { freePorts } from '../../test/helpers/server.ts'
 import { startDaemon } from './daemon.ts'
 import type { Peer, PeerOptions } from './peer.ts'
 
+/** Of memory: enough for the heads of some hundred objects, and an eighth of it, the most that it takes of one, is less than 64 KiB. */
+const HEADS = 384 * 1024
+
 const root = join(import.meta.dirname, '../..')
 const DISK = 4 * 1024 * 1024 * 1024
 
@@ -39,7 +42,7 @@ function settings(options: PeerOptions, directory: string, ports: Record<string,
     metrics_endpoint: { enabled: true, address: `127.0.0.1:${ports.metrics}` },
     log_level: 'warn',
     enable_cache: options.caching,
-    l1_cache_size_bytes: options.l1 === 'off' ? 0 : options.memory,
+    l1_cache_size_bytes: options.l1 === 'heads' ? HEADS : options.memory,
     enable_l2_cache: options.l2 !== undefined,
     l2_cache_dir: join(directory, 'cache'),
     l2_cache_size_bytes: DISK,

@@ -2,7 +2,7 @@ import t from 'tap'
 import { chart } from '../../bench/report/chart.ts'
 import { figuresTable } from '../../bench/report/figures.ts'
 import type { Machine } from '../../bench/report/machine.ts'
-import { json, page } from '../../bench/report/page.ts'
+import { json, page, type Section } from '../../bench/report/page.ts'
 import { ratioTables } from '../../bench/report/ratios.ts'
 import { figureOf, type Metric, type Result, ratioOf } from '../../bench/report/result.ts'
 import { TARGETS, type Target, targetsTable, verdictOf } from '../../bench/report/targets.ts'
@@ -23,6 +23,10 @@ const ABOUT: Machine = {
 function result(work: string, peer: string, figures: Partial<Record<Metric, number[]>>): Result {
   const entries = Object.entries(figures).map(([metric, rounds]) => [metric, figureOf(rounds)])
   return { work, peer, figures: Object.fromEntries(entries) }
+}
+
+function section(bench: string, results: Result[], lines: string[]): Section {
+  return { bench, about: ABOUT, results, lines }
 }
 
 const HITS = [
@@ -135,7 +139,7 @@ t.test('the table of a work has columns for what was measured', async (t) => {
 })
 
 t.test('the page: what it was measured with, ratios, targets, figures', async (t) => {
-  const text = page(ABOUT, HITS, ['## Figures', '', 'one', ''])
+  const text = page([section('hits', HITS, ['## Figures', '', 'one', ''])])
   const places = [
     '2026-01-02, Node v26.0.0',
     'nginx 1.22.1',
@@ -143,19 +147,24 @@ t.test('the page: what it was measured with, ratios, targets, figures', async (t
     '## Ratios',
     '## Targets',
     '## Figures',
+    '## When',
+    '| hits | 2026-01-02 | 0.3 |',
   ]
   t.same(
     places.map((place) => text.indexOf(place)),
     places.map((place) => text.indexOf(place)).sort((a, b) => a - b),
   )
   t.ok(places.every((place) => text.includes(place)))
-  t.ok(text.endsWith('one\n'))
+  t.match(text, '\none\n')
 })
 
 t.test('the JSON has all rounds, with six digits', async (t) => {
   const results = [...HITS, result('x', 'y', { seconds: [1 / 3, 1234567.8] })]
-  const read = JSON.parse(json(ABOUT, results))
+  const { sections } = JSON.parse(json([section('hits', results, ['a "line"', '']), section('none', [], [])]))
+  const [read, none] = sections
+  t.same(none, section('none', [], []))
   t.same(read.about, ABOUT)
+  t.same(read.lines, ['a "line"', ''])
   t.same(read.results.slice(0, -1), HITS)
   t.same(read.results.at(-1).figures.seconds.rounds, [0.333333, 1234570])
 })
