@@ -32,7 +32,9 @@ async function replay(trace: Trace, { url, from, to, connections }: Replay): Pro
   function take(id: number, reply: Reply): void {
     const size = trace.sizes[id]
     if (reply.status !== 200 || reply.length !== size)
-      throw new Error(`object ${id} of ${size} bytes came as ${reply.status} with ${reply.length} from ${url}`)
+      throw new Error(
+        `object ${id} of ${size} bytes came as ${reply.status} with ${reply.length} from ${url}`,
+      )
     replayed.bytes += size
     if (!isHit(reply.head)) return
     replayed.hits++
