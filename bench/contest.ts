@@ -2,7 +2,6 @@ import { checkBytes, requestsOf } from './check.ts'
 import type { Bench } from './harness.ts'
 import { CORES, type Load } from './load/load.ts'
 import { putLoad } from './load/put-load.ts'
-import { withTurn } from './load/turn.ts'
 import { type PeerName, type PeerOptions, peers, type RunningPeer } from './peers/peer.ts'
 import { figuresTable } from './report/figures.ts'
 import { figureOf, type Result } from './report/result.ts'
@@ -32,6 +31,17 @@ export interface Contest {
   /** Each request has a query of its own, so that nobody has it. */
   fresh?: boolean
 }
+
+/** All that answer a hit from memory. */
+export const MEMORY_ENTRANTS: readonly Entrant[] = [
+  { peer: 'slicestream' },
+  { peer: 'node-http' },
+  { peer: 'nginx' },
+  { peer: 'nginx-sendfile' },
+  { peer: 'varnish' },
+  { peer: 'trafficserver' },
+  { peer: 'haproxy' },
+]
 
 const CONNECTIONS = 32
 const ROUNDS = 5
@@ -70,12 +80,10 @@ export async function warmUp(
   { requests, fresh }: Contest,
 ): Promise<void> {
   if (bench.smoke) return
-  await withTurn(async () => {
-    for (const contestant of contestants) {
-      const seconds = NODE_PEERS.has(contestant.peer) ? 9 : 1
-      await putLoad(loadOf(contestant, requests, seconds, fresh ? 'warm' : undefined))
-    }
-  })
+  for (const contestant of contestants) {
+    const seconds = NODE_PEERS.has(contestant.peer) ? 9 : 1
+    await putLoad(loadOf(contestant, requests, seconds, fresh ? 'warm' : undefined))
+  }
 }
 
 const NODE_PEERS: ReadonlySet<PeerName> = new Set<PeerName>(['slicestream', 'http-proxy', 'node-http'])
@@ -89,16 +97,14 @@ export async function contest(
 ): Promise<void> {
   const samples = new Map(contestants.map((each) => [each, [] as Sample[]]))
   for (const contestant of contestants) await checkBytes(origin, contestant, work)
-  await withTurn(async () => {
-    for (const contestant of contestants) {
-      // Once more for code that the warm-up has not seen.
-      if (!bench.smoke) await putLoad(loadOf(contestant, work.requests, 1, work.fresh ? 'again' : undefined))
-      contestant.resetPeak()
-    }
-    for (let round = 0; round < (bench.smoke ? 1 : ROUNDS); round++)
-      for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed())
-        samples.get(contestant)!.push(await measure(bench, origin, contestant, work, round))
-  })
+  for (const contestant of contestants) {
+    // Once more for code that the warm-up has not seen.
+    if (!bench.smoke) await putLoad(loadOf(contestant, work.requests, 1, work.fresh ? 'again' : undefined))
+    contestant.resetPeak()
+  }
+  for (let round = 0; round < (bench.smoke ? 1 : ROUNDS); round++)
+    for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed())
+      samples.get(contestant)!.push(await measure(bench, origin, contestant, work, round))
   const results = contestants.map((contestant) => resultOf(work, contestant, samples.get(contestant)!))
   for (const result of results) bench.record(result)
   for (const line of figuresTable(work.work, results)) bench.line(line)

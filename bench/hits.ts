@@ -1,16 +1,6 @@
-import { contest, type Entrant, startContestants, warmUp } from './contest.ts'
+import { contest, MEMORY_ENTRANTS, startContestants, warmUp } from './contest.ts'
 import { type Bench, KIB, MIB, sizeText, startBenchOrigin } from './harness.ts'
 import { CORES } from './load/load.ts'
-
-const ENTRANTS: Entrant[] = [
-  { peer: 'slicestream' },
-  { peer: 'node-http' },
-  { peer: 'nginx' },
-  { peer: 'nginx-sendfile' },
-  { peer: 'varnish' },
-  { peer: 'trafficserver' },
-  { peer: 'haproxy' },
-]
 
 /** Enough objects that none is the only one, few enough that all are hot. */
 const OBJECTS = 50
@@ -26,7 +16,7 @@ export async function benchHits(bench: Bench, part?: string): Promise<void> {
   bench.line('same bytes from a variable, with the same fields; nginx has its cache on a tmpfs.')
   bench.line('')
   const origin = await startBenchOrigin(bench.scope, CORES.client)
-  const contestants = await startContestants(bench, origin, ENTRANTS, { memory: 512 * MIB })
+  const contestants = await startContestants(bench, origin, MEMORY_ENTRANTS, { memory: 512 * MIB })
   const sizes = sizesOf(bench, part)
   for (const [i, size] of sizes.entries()) {
     const work = {

@@ -1,4 +1,4 @@
-import { type Contest, type Entrant, startContestants, warmUp } from './contest.ts'
+import { type Contest, type Entrant, MEMORY_ENTRANTS, startContestants, warmUp } from './contest.ts'
 import { type Bench, KIB, MIB, startBenchOrigin } from './harness.ts'
 import { CORES } from './load/load.ts'
 import type { Offered } from './open-loop/load.ts'
@@ -11,7 +11,7 @@ interface Part {
   /** Requests a second. */
   rate: number
   rounds: number
-  entrants: Entrant[]
+  entrants: readonly Entrant[]
   /** Every request is for an object that nobody has, and the origin is asked directly as well. */
   isMiss: boolean
 }
@@ -21,15 +21,7 @@ const PARTS: Record<string, Part> = {
     work: 'L1 hit 1 KiB at 1000 req/s',
     rate: 1000,
     rounds: 3,
-    entrants: [
-      { peer: 'slicestream' },
-      { peer: 'node-http' },
-      { peer: 'nginx' },
-      { peer: 'nginx-sendfile' },
-      { peer: 'varnish' },
-      { peer: 'trafficserver' },
-      { peer: 'haproxy' },
-    ],
+    entrants: MEMORY_ENTRANTS,
     isMiss: false,
   },
   misses: {

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { programPath } from '../peers/programs.ts'
+import { programPath } from '../../test/helpers/program-path.ts'
 
 /** What the client asks for, with every connection busy all the time (a closed loop). */
 export interface Load {
@@ -24,15 +24,6 @@ export const CORES: { server: number | null; client: number | null } =
   availableParallelism() > 1 && programPath('taskset') !== undefined
     ? { server: 0, client: 1 }
     : { server: null, client: null }
-
-/**
- * Where several benches share a machine, BENCH_LOCK names a file that each measurement locks, so that they take turns.
- * @returns the command that waits for its turn
- */
-export function inTurn([command, args]: [string, string[]]): [string, string[]] {
-  const lock = process.env.BENCH_LOCK
-  return lock === undefined ? [command, args] : ['flock', [lock, command, ...args]]
-}
 
 /** wrk, where it is installed and BENCH_CLIENT does not ask for autocannon; undefined: autocannon. */
 export function wrkPath(): string | undefined {

@@ -1,7 +1,6 @@
 import { fork } from 'node:child_process'
 import type { Scope } from '../../test/helpers/scope.ts'
 import { pinned } from '../peers/daemon.ts'
-import { inTurn } from './load.ts'
 
 /** A client of a bench's own, a process by itself: it measures without what else the bench does. */
 export interface Worker {
@@ -19,11 +18,10 @@ export interface WorkerOptions {
 
 /** Starts a script that calls `answerOrders`. */
 export function startWorker(script: string, { scope, core, flags = [] }: WorkerOptions): Worker {
-  const [command, args] = inTurn(pinned(core, [process.execPath, [...flags]]))
+  const [command, args] = pinned(core, [process.execPath, [...flags]])
   const child = fork(script, { execPath: command, execArgv: args })
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
   async function stop(): Promise<void> {
-    // Not by a signal: that would end flock(1) and leave the worker.
     if (child.connected) child.disconnect()
     await ended
   }

@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { programPath } from '../../test/helpers/program-path.ts'
 import { tempDir } from '../../test/helpers/scope.ts'
 import { freePorts } from '../../test/helpers/server.ts'
 import { startDaemon } from './daemon.ts'
 import type { Peer, PeerOptions } from './peer.ts'
-import { missingProgram, programPath, versionOf } from './programs.ts'
+import { missingProgram, versionOf } from './programs.ts'
 
 /** Its cache is meant for small objects. */
 const LARGEST_OBJECT = 256 * 1024

@@ -1,10 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { programPath } from '../../test/helpers/program-path.ts'
 import { type Scope, tempDir } from '../../test/helpers/scope.ts'
 import { freePorts } from '../../test/helpers/server.ts'
 import { startDaemon } from './daemon.ts'
 import type { Peer, PeerName, PeerOptions } from './peer.ts'
-import { missingProgram, programPath, versionOf } from './programs.ts'
+import { missingProgram, versionOf } from './programs.ts'
 
 interface Kind {
   name: PeerName

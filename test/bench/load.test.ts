@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import type { Load } from '../../bench/load/load.ts'
 import { putLoad } from '../../bench/load/put-load.ts'
-import { programPath } from '../../bench/peers/programs.ts'
+import { programPath } from '../helpers/program-path.ts'
 import type { Scope } from '../helpers/scope.ts'
 
 async function serverThatRecords(t: Scope, status = 200) {

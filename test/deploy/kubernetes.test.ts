@@ -5,9 +5,10 @@ import { load } from 'js-yaml'
 import t from 'tap'
 import { loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
+import { programPath } from '../helpers/program-path.ts'
 import { tempDir } from '../helpers/scope.ts'
 import { type Manifest, parse, readManifests, schemaErrors, unknownFields } from './manifests.ts'
-import { find, missing, root, run } from './programs.ts'
+import { missing, root, run } from './programs.ts'
 
 const folder = join(root, 'deploy/kubernetes')
 const shared = ['base/services.yaml', 'base/disruption-budget.yaml', 'base/network-policy.yaml']
@@ -32,7 +33,7 @@ async function kustomize(dir: string) {
 }
 const noKubectl = missing('kubectl') || tooOld()
 function tooOld(): string | false {
-  const version = execFileSync(find('kubectl')!, ['version', '--client'], {
+  const version = execFileSync(programPath('kubectl')!, ['version', '--client'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   return !version.includes('Kustomize Version') && 'this kubectl is older than 1.24'

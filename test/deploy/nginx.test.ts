@@ -6,9 +6,10 @@ import { connect as connectTls } from 'node:tls'
 import t from 'tap'
 import { bytesOf } from '../helpers/bytes.ts'
 import { certificateFile, startOrigin } from '../helpers/origin.ts'
+import { programPath } from '../helpers/program-path.ts'
 import { type Scope, tempDir } from '../helpers/scope.ts'
 import { freePorts, startServer } from '../helpers/server.ts'
-import { find, missing, root, run, startDaemon } from './programs.ts'
+import { missing, root, run, startDaemon } from './programs.ts'
 
 const file = readFileSync(join(root, 'deploy/nginx/slicestream.conf'), 'utf8')
 const skip = missing('nginx')
@@ -68,7 +69,7 @@ t.test('TLS and HTTP/2 in front of slicestream', { skip, timeout: 60_000 }, asyn
   })
   const [plain, tls] = await freePorts(2)
   const args = configuration(t, { plain, tls }, new URL(server.url).host)
-  const nginx = startDaemon(t, find('nginx')!, args)
+  const nginx = startDaemon(t, programPath('nginx')!, args)
   await untilListens(tls)
 
   const certificate = readFileSync(certificateFile)

@@ -1,29 +1,14 @@
 import { type ChildProcess, type ExecFileException, execFile, spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { childEnv, plain } from '../helpers/child.ts'
+import { programPath } from '../helpers/program-path.ts'
 import type { Scope } from '../helpers/scope.ts'
 
 export const root = join(import.meta.dirname, '../..')
 
-/** Where a program is; Debian keeps daemons where only root's PATH leads. */
-export function find(name: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
-  return folders.map((folder) => join(folder, name)).find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** For the `skip` of a test: which of the programs it needs are not on this machine; false when all are. */
 export function missing(...names: string[]): string | false {
-  const gone = names.filter((name) => find(name) === undefined)
+  const gone = names.filter((name) => programPath(name) === undefined)
   return gone.length > 0 && `not on this machine: ${gone.join(', ')}`
 }
 
@@ -35,7 +20,7 @@ export interface Outcome {
 
 /** Runs a program to its end, whatever its exit code is. */
 export function run(command: string, args: string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const [program, all] = plain(find(command) ?? command, args)
+  const [program, all] = plain(programPath(command) ?? command, args)
   return new Promise((resolve) => {
     execFile(program, all, { cwd: root, env: childEnv(env), maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : (error as ExecFileException).code
@@ -59,7 +44,7 @@ export function startDaemon(
   args: string[],
   env: Record<string, string> = {},
 ): Daemon {
-  const [program, all] = plain(find(command) ?? command, args)
+  const [program, all] = plain(programPath(command) ?? command, args)
   const child = spawn(program, all, { cwd: root, env: childEnv(env), stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (text) => (output += text))

@@ -4,9 +4,10 @@ import t from 'tap'
 import { bytesOf } from '../helpers/bytes.ts'
 import { get } from '../helpers/client.ts'
 import { fileOrigin } from '../helpers/file-origin.ts'
+import { programPath } from '../helpers/program-path.ts'
 import { tempDir } from '../helpers/scope.ts'
 import { freePorts } from '../helpers/server.ts'
-import { find, missing, root, run, startDaemon, untilAnswers } from './programs.ts'
+import { missing, root, run, startDaemon, untilAnswers } from './programs.ts'
 
 const unit = readFileSync(join(root, 'deploy/systemd/slicestream.service'), 'utf8')
 
@@ -65,7 +66,7 @@ t.test(
     await new Promise((resolve) => strace.process.once('exit', resolve))
 
     const text = readFileSync(trace, 'utf8')
-    if (find('systemd-notify')) t.match(text, /execve\(".*\/systemd-notify"/)
+    if (programPath('systemd-notify')) t.match(text, /execve\(".*\/systemd-notify"/)
     const used = new Set([...text.matchAll(/^\d+ +([a-z_0-9]+)\(/gm)].map(([, name]) => name))
     t.ok(used.size > 40, `${used.size} different calls were seen`)
     const allowed = await allowedCalls()

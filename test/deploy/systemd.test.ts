@@ -3,8 +3,9 @@ import { chmodSync, copyFileSync, globSync, mkdirSync, readFileSync, statSync, w
 import { basename, join } from 'node:path'
 import t from 'tap'
 import { loadConfig } from '../../config/load.ts'
+import { programPath } from '../helpers/program-path.ts'
 import { type Scope, tempDir } from '../helpers/scope.ts'
-import { find, missing, root, run } from './programs.ts'
+import { missing, root, run } from './programs.ts'
 
 const folder = join(root, 'deploy/systemd')
 const read = (name: string) => readFileSync(join(folder, name), 'utf8')
@@ -42,7 +43,7 @@ function systemRoot(t: Scope): string {
 /** `verify --root` and `security --offline` came with systemd 250. */
 const noAnalyze = missing('systemd-analyze') || tooOld()
 function tooOld(): string | false {
-  const version = execFileSync(find('systemd-analyze')!, ['--version'])
+  const version = execFileSync(programPath('systemd-analyze')!, ['--version'])
     .toString()
     .match(/systemd (\d+)/)?.[1]
   return Number(version) < 250 && `systemd ${version} is older than 250`

@@ -12,8 +12,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { find, missing } from '../deploy/programs.ts'
+import { missing } from '../deploy/programs.ts'
 import { plain } from '../helpers/child.ts'
+import { programPath } from '../helpers/program-path.ts'
 import { type Scope, tempDir } from '../helpers/scope.ts'
 
 /** What a command in a container gets. */
@@ -75,8 +76,8 @@ export function createRoot(t: Scope): string {
 
 /** Starts a command as process 1 of namespaces of its own, with `root` as its file system. */
 export function start(t: Scope, root: string, command: string[], { env, cwd, user }: Setting): Running {
-  const npm = join(realpathSync(find('npm')!), '../..')
-  const cache = execFileSync(find('npm')!, ['config', 'get', 'cache'], {
+  const npm = join(realpathSync(programPath('npm')!), '../..')
+  const cache = execFileSync(programPath('npm')!, ['config', 'get', 'cache'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   const binds = [
