@@ -117,9 +117,10 @@ function begun({ counters, fills, problems }: Context, key: string, fill: Fill):
 export function countingHandler(context: Context, fill: Fill, trailers: FieldList = []): BodyHandler {
   const { counters } = context
   return {
-    data(chunk) {
+    givesBack: fill.lends,
+    data(chunk, block) {
       counters.bytesFromOrigin += chunk.length
-      fill.data(chunk)
+      fill.data(chunk, block)
     },
     finished(received) {
       trailers.push(...received)

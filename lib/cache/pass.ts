@@ -99,10 +99,11 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
       if (silent && !res.writableEnded) res.flushHeaders()
     })
     return {
-      data(chunk) {
+      givesBack: true,
+      data(chunk, block) {
         silent = false
         counters.bytesFromOrigin += chunk.length
-        if (sink.write(chunk)) return
+        if (sink.write(chunk, block && (() => block.release()))) return
         transfer.pause()
         sink.drained().then(() => transfer.resume())
       },

@@ -26,6 +26,12 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
     beingTaken = NONE
   }
 
+  /** node:http keeps what is written back until the end of the turn. Most often the kernel takes all of it: then nobody need wait. */
+  function flush(): boolean {
+    if (res.writableCorked > 0) res.uncork()
+    return res.writableLength === 0
+  }
+
   const sink: Mutable<Sink> = {
     gone: false,
     write(bytes, taken) {
@@ -34,10 +40,10 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
         return true
       }
       counters.bytesToClients += bytes.length
-      if (taken === undefined) return res.write(bytes)
+      if (taken === undefined) return res.write(bytes) || flush()
       if (beingTaken === NONE) beingTaken = new Set()
       beingTaken.add(taken)
-      return res.write(bytes, () => beingTaken.delete(taken) && taken())
+      return res.write(bytes, () => beingTaken.delete(taken) && taken()) || flush()
     },
     drained(within) {
       if (sink.gone || !res.writableNeedDrain) return Promise.resolve(true)

@@ -1,5 +1,6 @@
 import type { Mutable } from '../semantics/types.ts'
 import type { Slice } from '../stores/store.ts'
+import type { Block } from '../upstream/block.ts'
 import { sliceIndex } from './arithmetic.ts'
 import type { FillMemory } from './fill-memory.ts'
 import { createSegments } from './segments.ts'
@@ -46,10 +47,12 @@ export interface FillReader {
   /** The next bytes, when they are in memory. The reader moves on by `advance`. */
   peek(): Buffer | undefined
   advance(bytes: number): void
+  /** The block that `peek` lies in, if it is to be given back: whoever was given its bytes lets go of it. */
+  hold(): Block | undefined
   /** Tells that this reader's client takes nothing at the moment, or takes again. */
   block(blocked: boolean): void
-  /** Resolves when there is something new: bytes, the end, a failure, or `detach`. */
-  changed(): Promise<void>
+  /** Calls back once, from within what changes: when there are bytes, the end, a failure, or `detach`. */
+  onChange(callback: () => void): void
   detach(): void
 }
 
@@ -59,6 +62,8 @@ export type FillState = 'running' | 'complete' | 'failed' | 'abandoned'
 export interface Fill {
   readonly state: FillState
   readonly error: Error | null
+  /** Nothing of it is stored: the memory that it was given goes back when its readers have it no more. */
+  readonly lends: boolean
   readonly start: number
   /** Absolute offset after the last byte; null while unknown. */
   readonly end: number | null
@@ -79,7 +84,8 @@ export interface Fill {
   stopStoring(): void
   /** Gives up storing the slice that is in the making, to free its memory. */
   shed(): void
-  data(chunk: Buffer): void
+  /** @param block what the chunk lies in, held for the fill; one that does not lend keeps it for ever */
+  data(chunk: Buffer, block?: Block): void
   finished(): void
   failed(error: Error): void
 }
@@ -219,12 +225,10 @@ export function createFill(options: FillOptions): Fill {
         blocked += next ? 1 : -1
         setPace()
       },
-      changed: () =>
-        new Promise((resolve) => {
-          if (fill.state !== 'running' || !readers.has(reader) || reader.offset < segments.end)
-            return resolve()
-          reader.wake = resolve
-        }),
+      hold: () => segments.holdAt(reader.offset),
+      onChange(callback) {
+        reader.wake = callback
+      },
       detach() {
         if (!readers.delete(reader)) return
         fill.readers--
@@ -253,6 +257,7 @@ export function createFill(options: FillOptions): Fill {
   const fill: Mutable<Fill> = {
     state: 'running',
     error: null,
+    lends: options.store === null,
     start,
     end: options.end,
     produced: start,
@@ -300,7 +305,7 @@ export function createFill(options: FillOptions): Fill {
       forgetOld()
     },
 
-    data(chunk) {
+    data(chunk, block) {
       if (fill.state !== 'running') return
       const rest = fill.end === null ? chunk.length : fill.end - segments.end
       const truncated = fill.end !== options.end
@@ -315,14 +320,16 @@ export function createFill(options: FillOptions): Fill {
         if (memory.reserve(bytes.length)) reserved += bytes.length
         else fill.shed()
       }
-      segments.append(bytes)
+      segments.append(bytes, fill.lends ? block : undefined)
       fill.produced = segments.end
       cutSlices(false)
-      forgetOld()
-      setPace()
       if (truncated && segments.end === fill.end) return endEarly()
       if (segments.end >= abandonAt) return abandon()
+      // Those who take it at once make room, or say that their client is full: before the pace is set, and memory for more is there.
       wakeAll()
+      if (fill.state !== 'running') return
+      forgetOld()
+      setPace()
     },
 
     finished() {

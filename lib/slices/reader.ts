@@ -155,29 +155,51 @@ function releaseOf(loan: Loan, segment: number): () => void {
   return () => loan.release(segment)
 }
 
-/** Follows a fill until the range, the fill or the client ends, or the reader falls behind what the fill keeps. */
-async function followFill(fill: Fill, reader: FillReader, last: number, sink: Sink): Promise<void> {
+/**
+ * Follows a fill until the range, the fill or the client ends, or the reader falls behind what the fill keeps. Bytes are sent
+ * as they come, within the call that brings them: a promise for each would cost more than sending them.
+ */
+function followFill(fill: Fill, reader: FillReader, last: number, sink: Sink): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
   const forget = sink.onGone(() => reader.detach())
-  try {
-    while (!sink.gone && reader.offset <= last) {
-      const bytes = reader.peek()
-      if (bytes) {
-        const wanted = last - reader.offset + 1
-        const part = bytes.length > wanted ? bytes.subarray(0, wanted) : bytes
-        const more = sink.write(part)
-        // Before advance: that may resume the upstream, and what it delivers at once would wait here for nobody.
-        if (!more) reader.block(true)
-        reader.advance(part.length)
-        if (more) continue
-        await sink.drained()
-        reader.block(false)
-      } else if (reader.offset < fill.produced || fill.state !== 'running') {
-        return
-      } else {
-        await reader.changed()
-      }
-    }
-  } finally {
+
+  function end(): void {
     forget()
+    resolve()
   }
+
+  function goOn(): void {
+    reader.block(false)
+    send()
+  }
+
+  function send(): void {
+    try {
+      while (!sink.gone && reader.offset <= last) {
+        const bytes = reader.peek()
+        if (bytes) {
+          const wanted = last - reader.offset + 1
+          const part = bytes.length > wanted ? bytes.subarray(0, wanted) : bytes
+          const block = reader.hold()
+          const more = sink.write(part, block && (() => block.release()))
+          // Before advance: that may resume the upstream, and what it delivers at once would wait here for nobody.
+          if (!more) reader.block(true)
+          reader.advance(part.length)
+          if (more) continue
+          sink.drained().then(goOn)
+          return
+        }
+        if (reader.offset < fill.produced || fill.state !== 'running') return end()
+        reader.onChange(send)
+        return
+      }
+      end()
+    } catch (error) {
+      forget()
+      reject(error)
+    }
+  }
+
+  send()
+  return promise
 }

@@ -1,5 +1,6 @@
 import type { Mutable } from '../semantics/types.ts'
 import { MAX_SEGMENT } from '../stores/store.ts'
+import type { Block } from '../upstream/block.ts'
 
 /** Chunks from this size on are kept as they came; smaller ones are copied together. */
 const ADOPT_FROM = 32 * 1024
@@ -14,9 +15,12 @@ export interface Segments {
   /** Absolute offset of the first byte that is still held, and after the last one. */
   readonly start: number
   readonly end: number
-  append(chunk: Buffer): void
+  /** @param block what the chunk lies in, held for us; let go when what we keep of it is dropped */
+  append(chunk: Buffer, block?: Block): void
   /** What is held from `offset` to the end of the segment that holds it; undefined when nothing is. */
   at(offset: number): Buffer | undefined
+  /** The block that `at` lies in, held once more: for whoever lets go of it, when nobody reads those bytes any more. */
+  holdAt(offset: number): Block | undefined
   /** The segments of `[first, end)`, which must be held. */
   between(first: number, end: number): Buffer[]
   /** Forgets whole segments before `offset`. */
@@ -26,12 +30,16 @@ export interface Segments {
 export function createSegments(start: number, sliceSize: number): Segments {
   let offsets: number[] = []
   let buffers: Buffer[] = []
+  /** What they lie in, where it is to be given back. */
+  let blocks: (Block | undefined)[] = []
   let head = 0 // index of the first segment that is held: shift() on every segment would be quadratic
   let room: Buffer | null = null // tail segment's memory, while small chunks are being copied into it
 
-  function push(bytes: Buffer): void {
+  function push(bytes: Buffer, block?: Block): void {
+    block?.hold()
     offsets.push(held.end)
     buffers.push(bytes)
+    blocks.push(block)
     held.end += bytes.length
   }
 
@@ -56,9 +64,10 @@ export function createSegments(start: number, sliceSize: number): Segments {
     }
   }
 
-  function adopt(chunk: Buffer, from: number, to: number): void {
+  function adopt(chunk: Buffer, from: number, to: number, block: Block | undefined): void {
     room = null
-    for (let at = from; at < to; at += MAX_SEGMENT) push(partOf(chunk, at, Math.min(to, at + MAX_SEGMENT)))
+    for (let at = from; at < to; at += MAX_SEGMENT)
+      push(partOf(chunk, at, Math.min(to, at + MAX_SEGMENT)), block)
   }
 
   function find(offset: number): number {
@@ -76,14 +85,15 @@ export function createSegments(start: number, sliceSize: number): Segments {
     start,
     end: start,
 
-    append(chunk) {
+    append(chunk, block) {
       let from = 0
       while (from < chunk.length) {
         const to = Math.min(chunk.length, from + sliceSize - (held.end % sliceSize))
         if (to - from < ADOPT_FROM) copyIn(partOf(chunk, from, to))
-        else adopt(chunk, from, to)
+        else adopt(chunk, from, to, block)
         from = to
       }
+      block?.release()
     },
 
     at(offset) {
@@ -91,6 +101,12 @@ export function createSegments(start: number, sliceSize: number): Segments {
       const index = find(offset)
       const within = offset - offsets[index]
       return partOf(buffers[index], within, buffers[index].length)
+    },
+
+    holdAt(offset) {
+      const block = blocks[find(offset)]
+      block?.hold()
+      return block
     },
 
     between(first, last) {
@@ -103,12 +119,15 @@ export function createSegments(start: number, sliceSize: number): Segments {
     dropBefore(offset) {
       while (head < buffers.length && offsets[head] + buffers[head].length <= offset) {
         buffers[head] = EMPTY
+        blocks[head]?.release()
+        blocks[head] = undefined
         head++
       }
       held.start = head < buffers.length ? offsets[head] : held.end
       if (head > 64 && head * 2 > buffers.length) {
         offsets = offsets.slice(head)
         buffers = buffers.slice(head)
+        blocks = blocks.slice(head)
         head = 0
       }
     },

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FieldList } from '../semantics/types.ts'
+import type { Block } from './block.ts'
 import { createPool } from './http1/pool.ts'
 
 export interface OriginOptions {
@@ -48,7 +49,10 @@ export interface Transfer {
 }
 
 export interface BodyHandler {
-  data(chunk: Buffer): void
+  /** True: it lets go of each block that `data` brings, when nobody reads the chunk any more. */
+  readonly givesBack?: boolean
+  /** @param block what the chunk lies in, if it lies in one, held for the receiver */
+  data(chunk: Buffer, block?: Block): void
   finished(trailers: FieldList): void
   failed(error: Error): void
 }

@@ -141,10 +141,11 @@ export function openConnection(
       { status, fields, requestTime, responseTime: Date.now(), order },
       transfer,
     )
+    buffer.begin(answered.body.givesBack === true)
   }
 
   function content(_bytes: Buffer, from: number, to: number): void {
-    exchange?.body?.data(buffer.take(from, to))
+    if (exchange?.body) exchange.body.data(buffer.take(from, to), buffer.taken)
   }
 
   function end(trailers: FieldList): void {
@@ -170,7 +171,8 @@ export function openConnection(
       reading = false
       if (paused) queueMicrotask(applyPause)
     }
-    buffer.advance(read, exchange === null ? 0 : reader.rest())
+    // Nobody knows when a paused one reads on.
+    buffer.advance(read, exchange === null || paused ? 0 : reader.rest())
     return true
   }
 
