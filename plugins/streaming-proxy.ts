@@ -54,7 +54,8 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
   const lane = createExpressLane({
     server: fastify.server,
     // A log wants to know more of a request than its answer does.
-    answer: (text, socket, longest) => (current.accessLog ? null : cache.answerAtOnce(text, socket, longest)),
+    answer: (memory, length, socket, longest) =>
+      current.accessLog ? null : cache.answerAtOnce(memory, length, socket, longest),
     waiting(change, cut, socket) {
       cache.counters.requestsNow += change
       const isStalled = cut && fastify.clientLimits?.stallOf(socket)

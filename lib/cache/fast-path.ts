@@ -36,18 +36,29 @@ export interface Found {
  * @returns null when the request needs the full path
  */
 export function findInMemory(
+  context: Context,
+  key: string,
+  fields: FieldList,
+  select: (heads: readonly Head[], fields: FieldList) => Head | undefined,
+): Found | null {
+  return needsMore(fields) ? null : findFresh(context, key, fields, select)
+}
+
+/** The same for a request of which it is known that its fields do not need more. */
+export function findFresh(
   { store, resources, sliceSize, bans }: Context,
   key: string,
   fields: FieldList,
-  select: (heads: readonly Head[]) => Head | undefined,
+  select: (heads: readonly Head[], fields: FieldList) => Head | undefined,
 ): Found | null {
-  if (resources.peek(key) || needsMore(fields)) return null
+  if (resources.peek(key)) return null
   const heads = store.l1Heads(key)
   if (!heads) return null
-  const head = select(heads)
+  const head = select(heads, fields)
   if (!head || head.sliceSize !== sliceSize || head.length === null || head.length > sliceSize) return null
   const now = Date.now()
-  if (bans.verdict(head) !== null || decide(head, fields, now) !== 'fresh') return null
+  // What of the fields counts for freshness needs more.
+  if (bans.verdict(head) !== null || decide(head, NO_FIELDS, now) !== 'fresh') return null
   if (head.length === 0) return { head, segments: NONE, length: 0, now }
   const slice = store.l1Slice(key, head.generation, 0)
   return slice ? { head, segments: slice.segments, length: slice.length, now } : null
@@ -96,8 +107,10 @@ export function serveFromMemory(
 }
 
 const NONE: readonly Buffer[] = []
+const NO_FIELDS: FieldList = []
 
-function needsMore(fields: FieldList): boolean {
+/** Whether a request with these fields needs the full path. */
+export function needsMore(fields: FieldList): boolean {
   for (let i = 0; i < fields.length; i += 2) if (NEEDS_MORE.has(fields[i].toLowerCase())) return true
   return false
 }

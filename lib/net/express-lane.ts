@@ -1,10 +1,11 @@
 import { type IncomingMessage, maxHeaderSize, type Server } from 'node:http'
 import { Socket } from 'node:net'
+import { readShared, type SharedMemory, sharedMemory } from './shared-read.ts'
 
-/** A whole response: its head, one character for each byte, and its body. */
+/** A whole response, to be sent in this order. */
 export interface ReadyResponse {
-  head: string
-  body: readonly Buffer[]
+  first: Buffer
+  rest: readonly Buffer[]
   /** Bytes of the body. */
   length: number
 }
@@ -15,9 +16,10 @@ export interface ExpressLaneOptions {
    * Answers the bytes of a request at once, or leaves them to node:http. They begin where a request begins; whether they are
    * just one, and no other, is for this to judge.
    *
+   * @param length bytes of the request, at the beginning of the memory
    * @param longest bytes that the body may have: clients that take nothing shall not hold much memory
    */
-  answer(text: string, socket: Socket, longest: number): ReadyResponse | null
+  answer(memory: SharedMemory, length: number, socket: Socket, longest: number): ReadyResponse | null
   /** Responses that clients have not taken yet: one more (1), one less (-1), or one whose connection ended first (-1, cut). */
   waiting(change: 1 | -1, cut: boolean, socket: Socket): void
 }
@@ -78,9 +80,24 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
     let keepAlive = server.keepAliveTimeout
     let queued: QueuedResponse | null = null
     let timeout = 0
+    /** The chunk that the stream brings was not for us when it came. */
+    let isLookedAt = false
+
+    /** The bytes are in the shared memory. */
+    function onRead(length: number): boolean {
+      // What waits in the stream comes first.
+      if (socket.readableLength === 0 && socket.readableFlowing && answersNow(length)) return true
+      isLookedAt = true
+      const takesMore = socket.push(Buffer.from(sharedMemory.bytes.subarray(0, length)))
+      isLookedAt = false
+      return takesMore
+    }
 
     function onData(chunk: Buffer): void {
-      if (betweenRequests && !socket._httpMessage && isSettled() && answersNow(chunk)) return
+      if (!isLookedAt && chunk.length <= MAX_REQUEST) {
+        chunk.copy(sharedMemory.bytes)
+        if (answersNow(chunk.length)) return
+      }
       if (queued !== null) {
         holdBack(chunk)
         return
@@ -102,15 +119,19 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
       socket.unshift(chunk)
     }
 
-    function answersNow(chunk: Buffer): boolean {
-      if (chunk[0] !== G || chunk.length > MAX_REQUEST) return false
+    function answersNow(length: number): boolean {
+      if (length > MAX_REQUEST || sharedMemory.bytes[0] !== G) return false
+      if (!betweenRequests || socket._httpMessage || !isSettled()) return false
       const longest = queuedBytes > MAX_QUEUED ? SHORT : Number.POSITIVE_INFINITY
-      const response = answer(chunk.toString('latin1'), socket, longest)
+      const response = answer(sharedMemory, length, socket, longest)
       if (response === null) return false
-      socket.cork()
-      socket.write(response.head, 'latin1')
-      for (const bytes of response.body) socket.write(bytes)
-      socket.uncork()
+      if (response.rest.length === 0) socket.write(response.first)
+      else {
+        socket.cork()
+        socket.write(response.first)
+        for (const bytes of response.rest) socket.write(bytes)
+        socket.uncork()
+      }
       if (socket.writableLength > 0) waitForClient(response.length)
       return true
     }
@@ -145,6 +166,8 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
     socket.on('data', Object.assign(onData, { listener: toNode }))
     // Not every write that a closed connection leaves behind is called back.
     socket.once('close', () => onTaken())
+    // Not from within a read of node's parser.
+    setImmediate(() => socket.parser && readShared(socket, onRead))
   }
 
   return {
