@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { StoreLog } from '../log.ts'
+import { PAGE, pageAligned } from '../slabs.ts'
 import type { Device } from './device.ts'
 import {
   decodeSuperblock,
@@ -9,7 +10,6 @@ import {
   type Superblock,
 } from './format/superblock.ts'
 import { FRONT_BYTES, type Geometry, SUPERBLOCKS } from './geometry.ts'
-import { PAGE, pageAligned } from './memory.ts'
 
 /** What a device holds: our cache; ours, but of no use any more; nothing; somebody else's data. */
 export type Contents =

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Slab } from '../slabs.ts'
 import type { Catalog } from './catalog.ts'
 import type { Device } from './device.ts'
 import {
@@ -12,7 +13,6 @@ import {
   sealChunk,
 } from './format/snapshot.ts'
 import { type Geometry, roundUp } from './geometry.ts'
-import type { Slab } from './memory.ts'
 import type { PurgeLog } from './purge-log.ts'
 import type { Regions } from './regions.ts'
 import type { Superblocks } from './superblocks.ts'

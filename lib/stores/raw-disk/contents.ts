@@ -1,4 +1,5 @@
 import { HEADS } from '../entry-index.ts'
+import type { Slab } from '../slabs.ts'
 import type { Device } from './device.ts'
 import { COMPRESSED } from './flags.ts'
 import { decodeEntry, type EntryHeader, entryLength } from './format/entry.ts'
@@ -12,7 +13,6 @@ import {
 import { decodeRegionHeader, REGION_HEADER_BYTES, type RegionHeader } from './format/region.ts'
 import { type Geometry, regionOffset, roundUp } from './geometry.ts'
 import { HEADS_NAME } from './index.ts'
-import type { Slab } from './memory.ts'
 import { generationWord, objectName } from './names.ts'
 
 /** Reads what regions say of themselves, for recovery. */

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { call, codeOf } from '../file/files.ts'
 import type { StoreLog } from '../log.ts'
-import { pageAligned } from './memory.ts'
+import { pageAligned } from '../slabs.ts'
 
 const WRITE_BYTES = 4 * 1024 * 1024
 /** Progress is told after this part of the whole, or after so many milliseconds. */

@@ -1,7 +1,7 @@
+import type { Slab } from '../slabs.ts'
 import type { Device } from './device.ts'
 import { decodePurge, PURGE_RECORD_BYTES, type PurgeRecord, putPurge } from './format/purge.ts'
 import type { Geometry } from './geometry.ts'
-import type { Slab } from './memory.ts'
 
 /**
  * Purges that no checkpoint has seen yet. The log has two halves that are filled in turn: one is written to, and the

@@ -1,11 +1,11 @@
+import { lend } from '../lend.ts'
+import type { Slab } from '../slabs.ts'
 import { MAX_SEGMENT, type Slice, type SlicePart } from '../store.ts'
 import { expand } from './compression.ts'
 import type { Device } from './device.ts'
 import { PIECE } from './format/crc.ts'
 import { decodeEntry, type EntryHeader, type EntryName, metaLength, pieceIsWhole } from './format/entry.ts'
 import { type Geometry, roundUp } from './geometry.ts'
-import { lend } from './lend.ts'
-import type { Slab } from './memory.ts'
 
 /** Where an entry is said to be. */
 export interface Place {

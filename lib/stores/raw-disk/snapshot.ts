@@ -1,3 +1,4 @@
+import type { Slab } from '../slabs.ts'
 import type { Catalog } from './catalog.ts'
 import type { Device } from './device.ts'
 import {
@@ -14,7 +15,6 @@ import {
 import type { SnapshotPlace } from './format/superblock.ts'
 import { type Geometry, roundUp } from './geometry.ts'
 import { HEADS_NAME } from './index.ts'
-import type { Slab } from './memory.ts'
 import type { Purged } from './purged.ts'
 import { OPEN, type Regions } from './regions.ts'
 

@@ -1,7 +1,7 @@
+import type { Slab } from '../slabs.ts'
 import type { Device } from './device.ts'
 import { encodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from './format/superblock.ts'
 import type { Geometry } from './geometry.ts'
-import type { Slab } from './memory.ts'
 
 /** The superblock as it is on the device. */
 export interface Superblocks {

@@ -1,9 +1,9 @@
+import { PAGE, type Slab } from '../slabs.ts'
 import { entryLength, writeEntry } from './format/entry.ts'
 import { encodeFooter, type FooterRecord, footerLength } from './format/footer.ts'
 import { encodeRegionHeader } from './format/region.ts'
 import { type Geometry, regionOffset, roundUp } from './geometry.ts'
 import type { Guard } from './guard.ts'
-import { PAGE, type Slab } from './memory.ts'
 import { createOutgoingQueue, type Outgoing } from './outgoing.ts'
 import type { Regions } from './regions.ts'
 

@@ -4,7 +4,7 @@ import t from 'tap'
 import { attach, type Contents, contentsOf } from '../../../lib/stores/raw-disk/attach.ts'
 import { encodeSuperblock, type Superblock } from '../../../lib/stores/raw-disk/format/superblock.ts'
 import { geometryOf } from '../../../lib/stores/raw-disk/geometry.ts'
-import { pageAligned } from '../../../lib/stores/raw-disk/memory.ts'
+import { pageAligned } from '../../../lib/stores/slabs.ts'
 import { createFakeDevice, type FakeDevice } from './fake-device.ts'
 
 const MIB = 1024 * 1024
@@ -163,7 +163,7 @@ t.test('another version of the format: starts empty, with one line', async (t) =
   }
   const { told, log } = ear()
   t.match(await attach(device, geometry, { format: false, log }), { serial: 1 })
-  t.same(told, ['the raw disk starts empty: its format was version 77, is 1'])
+  t.same(told, ['the raw disk starts empty: its format was version 77, is 2'])
 })
 
 t.test('something else is left as it is, wherever it shows', async (t) => {

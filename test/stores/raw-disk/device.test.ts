@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createDevice, type Device } from '../../../lib/stores/raw-disk/device.ts'
-import { pageAligned } from '../../../lib/stores/raw-disk/memory.ts'
+import { pageAligned } from '../../../lib/stores/slabs.ts'
 import { scratchDirectory } from '../helpers.ts'
 import { type AnyCall, replaceSystemCalls } from './opening.ts'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createArena } from '../../../lib/stores/raw-disk/memory.ts'
+import { createArena } from '../../../lib/stores/slabs.ts'
 import { createFakeDevice, type FakeDevice } from './fake-device.ts'
 
 const slab = createArena(256 * 1024).slab(256 * 1024)

@@ -3,7 +3,6 @@ import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import { PURGE_RECORD_BYTES, type PurgeRecord } from '../../../lib/stores/raw-disk/format/purge.ts'
 import { geometryOf } from '../../../lib/stores/raw-disk/geometry.ts'
-import { createArena } from '../../../lib/stores/raw-disk/memory.ts'
 import {
   createPurgeLog,
   type FoundPurges,
@@ -11,6 +10,7 @@ import {
   type PurgePlace,
   readPurges,
 } from '../../../lib/stores/raw-disk/purge-log.ts'
+import { createArena } from '../../../lib/stores/slabs.ts'
 import { createRandom, type Random } from '../../helpers/random.ts'
 import { createFakeDevice, type FakeDevice, type Fault, type Operation } from './fake-device.ts'
 

@@ -1,5 +1,6 @@
+import { SUM_BYTES, sumHolds, writeSum } from '../../checksum/checksum.ts'
 import { HEADS } from '../../entry-index.ts'
-import { checksumHolds, crc, hasMagic, PIECE, seal } from './crc.ts'
+import { checksumHolds, hasMagic, PIECE, seal } from './crc.ts'
 import { readU64, writeU64 } from './numbers.ts'
 
 /**
@@ -24,8 +25,8 @@ import { readU64, writeU64 } from './numbers.ts'
  * |     52 |     4 | payload length s in bytes, as stored                          |
  * |     56 |     8 | zero                                                          |
  * |     64 |     k | key                                                           |
- * |   64+k |    4p | CRC-32 of each 64 KiB of the payload, seeded; p = ⌈s / 65536⌉ |
- * | 64+k+4p |    s | payload                                                       |
+ * |   64+k |    8p | sum of each 64 KiB of the payload, seeded; p = ⌈s / 65536⌉    |
+ * | 64+k+8p |    s | payload                                                       |
  *
  * The checksums of the payload are covered by that of the header, so a piece that agrees with its own belongs here.
  */
@@ -81,7 +82,7 @@ export interface EntryToWrite extends EntryFields {
 
 /** Bytes of an entry before its payload. */
 export function metaLength(keyBytes: number, stored: number): number {
-  return ENTRY_HEADER_BYTES + keyBytes + 4 * piecesOf(stored)
+  return ENTRY_HEADER_BYTES + keyBytes + SUM_BYTES * piecesOf(stored)
 }
 
 /** Bytes of an entry, without what fills its last block. */
@@ -123,8 +124,8 @@ export function writeEntry(into: Buffer, entry: EntryToWrite, salt: number, padd
   for (const segment of entry.segments) at += segment.copy(into, at)
   if (at !== end) throw new RangeError(`${at - meta} bytes of payload instead of ${entry.stored}`)
   let tableAt = ENTRY_HEADER_BYTES + keyLength
-  for (let from = meta; from < end; from += PIECE, tableAt += 4) {
-    into.writeUInt32LE(crc(into.subarray(from, Math.min(from + PIECE, end)), salt), tableAt)
+  for (let from = meta; from < end; from += PIECE, tableAt += SUM_BYTES) {
+    writeSum(into.subarray(from, Math.min(from + PIECE, end)), salt, into, tableAt)
   }
   seal(into, MAGIC, meta, salt)
   into.fill(0, end, padded)
@@ -183,6 +184,6 @@ export function pieceIsWhole(
 ): boolean {
   if (piece < 0 || piece >= header.pieces || meta.length < header.metaLength) return false
   const length = Math.min(PIECE, header.stored - piece * PIECE)
-  const expected = meta.readUInt32LE(ENTRY_HEADER_BYTES + header.keyLength + 4 * piece)
-  return bytes.length === length && crc(bytes, salt) === expected
+  const at = ENTRY_HEADER_BYTES + header.keyLength + SUM_BYTES * piece
+  return bytes.length === length && sumHolds(bytes, salt, meta, at)
 }

@@ -32,7 +32,7 @@ import { readU64, writeU64 } from './numbers.ts'
  */
 
 export const SUPERBLOCK_BYTES = 4096
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
 /** The first 8 bytes of a device of ours. */
 export const MAGIC = Buffer.from('SLICERAW', 'latin1')
 

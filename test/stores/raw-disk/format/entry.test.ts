@@ -125,7 +125,7 @@ t.test('every byte is written: nothing of what the memory held before gets onto 
   )
 })
 
-t.test('the bytes of version 1', async (t) => {
+t.test('the bytes of version 2', async (t) => {
   const bytes = encode(example)
   const keyLength = Buffer.byteLength(example.key)
   t.equal(bytes.toString('latin1', 0, 4), 'SLEN')
@@ -146,7 +146,7 @@ t.test('the bytes of version 1', async (t) => {
       '0000000000000000',
   )
   t.equal(bytes.toString('utf8', 64, 64 + keyLength), example.key)
-  t.equal(bytes.toString('utf8', 64 + keyLength + 4, 64 + keyLength + 9), 'abcde')
+  t.equal(bytes.toString('utf8', 64 + keyLength + 8, 64 + keyLength + 13), 'abcde')
 
   const heads = encode({ ...example, generation: HEADS, codec: 'zstd' })
   t.equal(heads.toString('hex', 8, 10), '0101')
@@ -211,7 +211,7 @@ t.test('too few bytes: so many are needed', async (t) => {
 t.test('lengths that are not true ask for little more', async (t) => {
   const bytes = encode(example).subarray(0, ENTRY_HEADER_BYTES)
   bytes.writeUInt32LE(0xffffffff, 52)
-  t.strictSame(decodeEntry(bytes, SALT), { need: 64 + Buffer.byteLength(example.key) + 4 * 65536 })
+  t.strictSame(decodeEntry(bytes, SALT), { need: 64 + Buffer.byteLength(example.key) + 8 * 65536 })
   bytes.writeUInt32LE(MAX_KEY + 1, 12)
   t.equal(decodeEntry(bytes, SALT), undefined, 'no key is so long')
   bytes.writeUInt32LE(0xffffffff, 12)

@@ -63,12 +63,12 @@ t.test('the uuid is a copy: the memory that was read into may be used again', as
   t.ok(superblock.uuid.equals(example.uuid))
 })
 
-t.test('the bytes of version 1', async (t) => {
+t.test('the bytes of version 2', async (t) => {
   const bytes = encodeSuperblock(example)
   t.equal(
     bytes.toString('hex', 0, 96),
     '534c494345524157' + // SLICERAW
-      '01000000' +
+      '02000000' +
       '00000000' +
       '000102030405060708090a0b0c0d0e0f' +
       '0000008002000000' + // 10 GiB
@@ -109,9 +109,9 @@ t.test('a superblock that is torn at a sector is damaged', async (t) => {
 
 t.test('another version is told from damage', async (t) => {
   const bytes = encodeSuperblock(example)
-  bytes.writeUInt32LE(2, 8)
+  bytes.writeUInt32LE(3, 8)
   t.equal(decodeSuperblock(bytes), 'damaged')
-  t.strictSame(decodeSuperblock(withChecksum(bytes)), { version: 2 })
+  t.strictSame(decodeSuperblock(withChecksum(bytes)), { version: 3 })
 })
 
 t.test(

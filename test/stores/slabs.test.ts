@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { createArena, PAGE, POISON } from '../../../lib/stores/raw-disk/memory.ts'
+import { createArena, PAGE, POISON } from '../../lib/stores/slabs.ts'
 
 const slabOf = (pages: number, options?: { poison?: boolean }) =>
   createArena(pages * PAGE).slab(pages * PAGE, options)

@@ -1,11 +1,12 @@
+import { ROOM_BYTES, sumsIn } from './checksum/checksum.ts'
+import { wasm } from './checksum/wasm.ts'
+
 /** Unit of the memory that is handed out: a page, and the largest sector of a disk, in bytes. */
 export const PAGE = 4096
 
 const WASM_PAGE = 65536
-/** TypeScript knows it as a part of the DOM only. */
-declare const WebAssembly: {
-  Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer }
-}
+/** At the start of an arena: what checksums need. */
+const ROOM = Math.ceil(ROOM_BYTES / PAGE) * PAGE
 
 /** What a given page is filled with where `poison` is asked for, so that who reads it too late is caught. */
 export const POISON = 0xdb
@@ -42,15 +43,17 @@ export interface Arena {
 /**
  * Reserves memory for slabs. It is one WebAssembly.Memory, because that is the only memory in Node that is sure to
  * begin on a page (nodejs/node#65003); it never grows, since growing would detach every Buffer. The operating
- * system provides a page when it is first written to.
+ * system provides a page when it is first written to. Checksums (checksum.ts) of what lies in slabs need no copy of it.
  *
- * @param bytes sum of the slabs that will be cut from it, each rounded up to pages; RangeError over 4 GiB, or when
+ * @param bytes sum of the slabs that will be cut from it, each rounded up to pages; RangeError over almost 4 GiB, or when
  * the system refuses
  */
 export function createArena(bytes: number): Arena {
-  const pages = Math.ceil(bytes / WASM_PAGE)
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer
-  let used = 0
+  const pages = Math.ceil((ROOM + bytes) / WASM_PAGE)
+  const whole = new wasm.Memory({ initial: pages, maximum: pages })
+  sumsIn(whole, 0)
+  const memory = whole.buffer
+  let used = ROOM
 
   return {
     slab(bytes, { poison = false } = {}) {

@@ -1,5 +1,5 @@
-import { MAX_SEGMENT, type Slice } from '../store.ts'
-import { PAGE, type Slab } from './memory.ts'
+import { PAGE, type Slab } from './slabs.ts'
+import { MAX_SEGMENT, type Slice } from './store.ts'
 
 /**
  * The bytes `start` to `end` of memory of a slab as a slice that is lent: each segment gives its own pages back, so

@@ -1,0 +1,94 @@
+import { keyBytes } from './definition.ts'
+import { plainSum } from './plain.ts'
+import { checksumProgram, ROOM_BYTES, SUM_AT } from './program.ts'
+import { type WasmMemory, wasm } from './wasm.ts'
+
+/** Bytes of a sum. */
+export const SUM_BYTES = 8
+/** Most bytes that are summed at once where they do not lie in memory that `sumsIn` was told of. */
+export const MOST_COPIED = 65536
+/** What `sumsIn` needs of a memory. */
+export { ROOM_BYTES } from './program.ts'
+
+type Run = (at: number, length: number, seed: number, room: number) => void
+
+/** What sums the bytes of one memory. */
+interface Summer {
+  run: Run
+  room: number
+  /** The result of the latest run. */
+  sum: Buffer
+}
+
+/** By the memory's buffer; null until the first sum of it. */
+const memories = new WeakMap<ArrayBufferLike, { memory: WasmMemory; room: number; summer: Summer | null }>()
+let module: object | null | undefined
+let inbox: { summer: Summer; bytes: Buffer } | undefined
+
+/**
+ * What lies in this memory is summed where it lies from now on. The memory must never grow.
+ *
+ * @param room address of `ROOM_BYTES` in it that nobody else uses
+ */
+export function sumsIn(memory: WasmMemory, room: number): void {
+  memories.set(memory.buffer, { memory, room, summer: null })
+}
+
+/**
+ * Writes the 8 bytes of the checksum of `bytes` (definition.ts) to `into` at `at`. What does not lie in a known memory is
+ * copied: RangeError for more than `MOST_COPIED` of that.
+ *
+ * @param seed u32
+ */
+export function writeSum(bytes: Buffer, seed: number, into: Buffer, at: number): void {
+  const sum = sumOf(bytes, seed)
+  into.writeUInt32LE(sum.readUInt32LE(0), at)
+  into.writeUInt32LE(sum.readUInt32LE(4), at + 4)
+}
+
+/** Whether the 8 bytes of `sums` at `at` are the checksum of `bytes`. */
+export function sumHolds(bytes: Buffer, seed: number, sums: Buffer, at: number): boolean {
+  const sum = sumOf(bytes, seed)
+  return sum.readUInt32LE(0) === sums.readUInt32LE(at) && sum.readUInt32LE(4) === sums.readUInt32LE(at + 4)
+}
+
+const plain = Buffer.alloc(SUM_BYTES)
+
+/** Valid until the next one. */
+function sumOf(bytes: Buffer, seed: number): Buffer {
+  module ??= compiled()
+  if (module === null) {
+    plainSum(bytes, seed, plain, 0)
+    return plain
+  }
+  const known = memories.get(bytes.buffer)
+  if (known !== undefined) {
+    known.summer ??= summerOf(module, known.memory, known.room)
+    known.summer.run(bytes.byteOffset, bytes.length, seed, known.summer.room)
+    return known.summer.sum
+  }
+  if (bytes.length > MOST_COPIED) throw new RangeError(`${bytes.length} bytes are not summed at once`)
+  inbox ??= inboxOf(module)
+  bytes.copy(inbox.bytes)
+  inbox.summer.run(0, bytes.length, seed, inbox.summer.room)
+  return inbox.summer.sum
+}
+
+/** null: this machine has no SIMD in WebAssembly. */
+function compiled(): object | null {
+  const program = checksumProgram()
+  return wasm.validate(program) ? new wasm.Module(program) : null
+}
+
+function summerOf(program: object, memory: WasmMemory, room: number): Summer {
+  const bytes = Buffer.from(memory.buffer, room, ROOM_BYTES)
+  keyBytes().copy(bytes)
+  const { run } = new wasm.Instance(program, { env: { memory } }).exports
+  return { run: run as Run, room, sum: bytes.subarray(SUM_AT) }
+}
+
+function inboxOf(program: object): { summer: Summer; bytes: Buffer } {
+  const memory = new wasm.Memory({ initial: 2, maximum: 2 })
+  const summer = summerOf(program, memory, MOST_COPIED)
+  return { summer, bytes: Buffer.from(memory.buffer, 0, MOST_COPIED) }
+}
