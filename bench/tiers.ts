@@ -21,8 +21,9 @@ export async function benchTiers(bench: Bench): Promise<void> {
     `${objects} objects of one size; slicestream has memory for their heads only. Its files and those of nginx-disk are in the kernel's page`,
   )
   bench.line(
-    'cache; the raw disk is read around it (O_DIRECT), as nginx-directio does with `directio` and `aio threads`.',
+    'cache; the raw disk is read around it (O_DIRECT). So are the files of nginx-directio (`directio`, `aio threads`), which are none of its',
   )
+  bench.line('cache, as those are never read so: plain files that it has stored with `proxy_store`.')
   bench.line('')
   const origin = await startBenchOrigin(bench.scope, CORES.client)
   const contestants = await startContestants(bench, origin, ENTRANTS, { memory: 2048 * MIB })
