@@ -86,7 +86,12 @@ export async function warmUp(
   }
 }
 
-const NODE_PEERS: ReadonlySet<PeerName> = new Set<PeerName>(['slicestream', 'http-proxy', 'node-http'])
+const NODE_PEERS: ReadonlySet<PeerName> = new Set<PeerName>([
+  'slicestream',
+  'http-proxy',
+  'node-http',
+  'node-tcp',
+])
 
 /** Puts all contestants to the work, in rounds of alternating order; prints the table and records the results. */
 export async function contest(

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { childEnv, plain } from '../../test/helpers/child.ts'
 import type { Scope } from '../../test/helpers/scope.ts'
 import type { RunningPeer } from './peer.ts'
-import { cpuOf, resetPeakOf, residentOf, treeOf } from './processes.ts'
+import { cpuOf, resetPeakOf, residentOf, treeOf, waitedOf } from './processes.ts'
 
 /** A server that is started in the foreground and listens on a port that it was told. */
 export interface Daemon {
@@ -63,6 +63,7 @@ export async function startDaemon(daemon: Daemon): Promise<RunningPeer> {
     url: `http://127.0.0.1:${port}`,
     pids,
     cpu: () => cpuOf(pids()),
+    waited: () => waitedOf(pids()),
     rss: () => residentOf(pids(), 'VmRSS'),
     peakRss: () => residentOf(pids(), 'VmHWM'),
     resetPeak: () => resetPeakOf(pids()),

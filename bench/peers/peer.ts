@@ -3,6 +3,7 @@ import { haproxy } from './haproxy.ts'
 import { httpProxy } from './http-proxy.ts'
 import { nginx, nginxDirectio, nginxDisk, nginxSendfile } from './nginx.ts'
 import { nodeHttp } from './node-http.ts'
+import { nodeTcp } from './node-tcp.ts'
 import { slicestream } from './slicestream.ts'
 import { trafficserver } from './trafficserver.ts'
 import { varnish } from './varnish.ts'
@@ -34,6 +35,8 @@ export interface RunningPeer {
   pids(): number[]
   /** User and system time of all of them so far, microseconds. */
   cpu(): number
+  /** Time that they were ready to run and had no core so far, microseconds. */
+  waited(): number
   /** Resident memory of all of them now, bytes. */
   rss(): number
   /** The most that each of them had resident since its start or `resetPeak`, bytes. */
@@ -61,6 +64,7 @@ export type PeerName =
   | 'haproxy'
   | 'http-proxy'
   | 'node-http'
+  | 'node-tcp'
 
 export const peers: Record<PeerName, Peer> = {
   slicestream,
@@ -73,4 +77,5 @@ export const peers: Record<PeerName, Peer> = {
   haproxy,
   'http-proxy': httpProxy,
   'node-http': nodeHttp,
+  'node-tcp': nodeTcp,
 }

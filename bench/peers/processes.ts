@@ -33,6 +33,27 @@ export function cpuOf(pids: readonly number[]): number {
   return (ticks / ticksPerSecond) * 1e6
 }
 
+/**
+ * Microseconds so far in which threads of these processes were ready to run and had no core: others of the machine had it
+ * (proc_pid_schedstat, second field); 0 where the kernel does not count it.
+ */
+export function waitedOf(pids: readonly number[]): number {
+  const nanoseconds = sum(pids, (pid) =>
+    sum(readdirSync(`/proc/${pid}/task`).map(Number), (task) =>
+      Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[1]),
+    ),
+  )
+  return nanoseconds / 1000
+}
+
+/** Microseconds so far in which the hypervisor had given this core to somebody else; null: all cores. */
+export function stolenFrom(core: number | null): number {
+  const line = new RegExp(`^cpu${core ?? ' '} *(.*)$`, 'm')
+  const fields = attempt(() => line.exec(readFileSync('/proc/stat', 'utf8'))![1].split(' '))
+  // Field 8 of proc_stat(5), in ticks as all of them.
+  return (Number(fields?.[7] ?? 0) / ticksPerSecond) * 1e6
+}
+
 /** Resident memory of these processes in bytes, now or at its highest. What they share counts for each. */
 export function residentOf(pids: readonly number[], which: 'VmRSS' | 'VmHWM'): number {
   return sum(pids, (pid) => {

@@ -18,6 +18,8 @@ const COLUMNS: Column[] = [
   { metric: 'ttfbP999', title: 'p99.9', text: three },
   { metric: 'ttfbAddedP50', title: 'added p50', text: three },
   { metric: 'clientDelayP99', title: 'client late p99', text: three },
+  { metric: 'serverWaited', title: 'no core, ms/s', text: three, spread: true },
+  { metric: 'coreStolen', title: 'stolen, ms/s', text: three },
   { metric: 'hitRatio', title: 'hits', text: percent },
   { metric: 'byteHitRatio', title: 'bytes hit', text: percent },
   { metric: 'originRequests', title: 'origin requests', text: whole },

@@ -16,6 +16,9 @@ export type Metric =
   | 'ttfbAddedP50'
   /** Of the client's own delay in sending a request, milliseconds: more than the TTFB makes that one worthless. */
   | 'clientDelayP99'
+  /** Milliseconds a second in which the server was ready to run and others had its core; in which the hypervisor had. */
+  | 'serverWaited'
+  | 'coreStolen'
   /** Of requests, and of bytes, 0 to 1. */
   | 'hitRatio'
   | 'byteHitRatio'
