@@ -57,6 +57,7 @@ t.test('with each second, and with whatever else it says, it is made anew', asyn
   t.notMatch(at(NOW), 'key=')
   t.match(at(NOW, undefined, 7999), 'Keep-Alive: timeout=7\r\n')
   t.notMatch(at(NOW, undefined, 0), 'Keep-Alive')
+  t.match(at(NOW), /\r\n\r\na body$/)
   t.match(at(NOW, undefined, 5000, [Buffer.from('b body')]), /\r\n\r\nb body$/)
   t.equal(textOf(before), copy, 'what may wait for a client was not written to')
 })

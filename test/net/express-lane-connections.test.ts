@@ -135,6 +135,25 @@ t.test('requests that come in pieces, several at once, or with a body are answer
   await ask([Buffer.from('\r\n\r\n'), request], ['/warm'])
 })
 
+t.test('a hit does not overtake the answer that was asked for before it', async (t) => {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  const lane = await startLane(t, async (request, exchange) => {
+    if (request.target === '/slow') await released
+    return script(request, exchange)
+  })
+  const connection = await warmed(lane)
+  await hit(t, lane, connection)
+  connection.write(plain('/slow'))
+  await until(() => lane.seen.at(-1) === '/slow')
+  const socket = lane.sockets.at(-1)!
+  const { bytesRead } = socket
+  connection.write(plain('/warm'))
+  await until(() => socket.bytesRead > bytesRead)
+  release()
+  for (const target of ['/slow', '/warm']) t.equal((await connection.answer()).body.toString(), target)
+  await settled(t, lane, connection)
+})
+
 t.test('what only looks like a request is the body of one that was answered, or its head', async (t) => {
   const lane = await startLane(t, script)
   const inside = plain('/warm')
