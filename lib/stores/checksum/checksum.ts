@@ -52,6 +52,37 @@ export function sumHolds(bytes: Buffer, seed: number, sums: Buffer, at: number):
   return sum.readUInt32LE(0) === sums.readUInt32LE(at) && sum.readUInt32LE(4) === sums.readUInt32LE(at + 4)
 }
 
+/**
+ * Writes the 8 bytes of the checksum of what lies in several Buffers, of any lengths: the sum of the sums, one after the other, of each
+ * 64 KiB of it.
+ */
+export function writeSumOfParts(parts: readonly Buffer[], into: Buffer, at: number): void {
+  let length = 0
+  for (const part of parts) length += part.length
+  const sums = Buffer.alloc(Math.ceil(length / MOST_COPIED) * SUM_BYTES)
+  let summed = 0
+  let waiting = 0
+  for (const part of parts) {
+    for (let from = 0; from < part.length; ) {
+      const to = Math.min(from + MOST_COPIED - waiting, part.length)
+      const isLast = summed * MOST_COPIED + waiting + to - from === length
+      const isWhole = waiting === 0 && (isLast || to - from === MOST_COPIED)
+      if (isWhole) writeSum(part.subarray(from, to), 0, sums, summed++ * SUM_BYTES)
+      else {
+        // Less than a piece, or the rest of one: pieces do not end where parts do.
+        waiting += part.copy(joined, waiting, from, to)
+        if (isLast || waiting === MOST_COPIED) {
+          writeSum(joined.subarray(0, waiting), 0, sums, summed++ * SUM_BYTES)
+          waiting = 0
+        }
+      }
+      from = to
+    }
+  }
+  writeSum(sums, 0, into, at)
+}
+
+const joined = Buffer.allocUnsafeSlow(MOST_COPIED)
 const plain = Buffer.alloc(SUM_BYTES)
 
 /** Valid until the next one. */

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import { SUM_BYTES, writeSumOfParts } from '../checksum/checksum.ts'
 import { HEADS } from '../entry-index.ts'
 
 /**
@@ -14,19 +15,20 @@ import { HEADS } from '../entry-index.ts'
  * |     16 |     8 | generation; 0 for heads                                      |
  * |     24 |     4 | key length in bytes of UTF-8                                 |
  * |     28 |     4 | payload length                                               |
- * |     32 |     4 | CRC-32 of the payload                                        |
- * |     36 |     4 | CRC-32 of bytes 0 to 35 and the key                          |
+ * |     32 |     8 | sum of the sums of each 64 KiB of the payload (checksum.ts)  |
+ * |     40 |     4 | CRC-32 of bytes 0 to 39 and the key                          |
  *
  * Numbers are little-endian and unsigned. An entry is valid only if all fields and both checksums hold and
  * the file ends where the payload does. There is no conversion: another version is a miss.
  */
 
-const FORMAT_VERSION = 2
-export const HEADER_LENGTH = 40
+const FORMAT_VERSION = 3
+export const HEADER_LENGTH = 44
 const MAGIC = 0x54534c53
 const KIND_HEADS = 1
 const KIND_SLICE = 2
-const HEADER_CRC_AT = 36
+const SUM_AT = 32
+const HEADER_CRC_AT = 40
 
 /** What an entry is the entry of. */
 export interface EntryId {
@@ -54,7 +56,7 @@ export function encodePrefix(id: EntryId, payload: readonly Buffer[]): Buffer {
   prefix.writeBigUInt64LE(isHeads ? 0n : BigInt(id.generation), 16)
   prefix.writeUInt32LE(keyLength, 24)
   prefix.writeUInt32LE(totalLength(payload), 28)
-  prefix.writeUInt32LE(checksum(payload), 32)
+  writeSumOfParts(payload, prefix, SUM_AT)
   prefix.write(id.key, HEADER_LENGTH)
   prefix.writeUInt32LE(headerChecksum(prefix), HEADER_CRC_AT)
   return prefix
@@ -74,7 +76,7 @@ export function isEntry(id: EntryId, prefix: Buffer, payload: readonly Buffer[])
     prefix.readUInt32LE(HEADER_CRC_AT) === headerChecksum(prefix) &&
     prefix.toString('utf8', HEADER_LENGTH) === id.key &&
     prefix.readUInt32LE(28) === totalLength(payload) &&
-    prefix.readUInt32LE(32) === checksum(payload)
+    sumHolds(prefix, payload)
   )
 }
 
@@ -93,11 +95,12 @@ export function totalLength(buffers: readonly Buffer[]): number {
   return length
 }
 
-function checksum(buffers: readonly Buffer[]): number {
-  let crc = 0
-  for (const buffer of buffers) crc = crc32(buffer, crc)
-  return crc
+function sumHolds(prefix: Buffer, payload: readonly Buffer[]): boolean {
+  writeSumOfParts(payload, sum, 0)
+  return sum.equals(prefix.subarray(SUM_AT, SUM_AT + SUM_BYTES))
 }
+
+const sum = Buffer.alloc(SUM_BYTES)
 
 function headerChecksum(prefix: Buffer): number {
   return crc32(prefix.subarray(HEADER_LENGTH), crc32(prefix.subarray(0, HEADER_CRC_AT)))

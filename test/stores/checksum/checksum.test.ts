@@ -7,6 +7,7 @@ import {
   sumHolds,
   sumsIn,
   writeSum,
+  writeSumOfParts,
 } from '../../../lib/stores/checksum/checksum.ts'
 import { keyBytes } from '../../../lib/stores/checksum/definition.ts'
 import { plainSum } from '../../../lib/stores/checksum/plain.ts'
@@ -74,6 +75,35 @@ t.test('more than fits a piece is summed in known memory', async (t) => {
   bytes.copy(memory)
   t.equal(sum(memory.subarray(0, bytes.length), 3), sumByDefinition(bytes, 3, KEY))
   t.throws(() => sum(bytes, 3), RangeError)
+})
+
+t.test('of several parts it is the sum of the sums of each 64 KiB, wherever they are cut', async () => {
+  const parts = fc.array(fc.oneof(fc.nat(3000), fc.nat(70_000), fc.constantFrom(0, 65536, 131_072)), {
+    maxLength: 5,
+  })
+  fc.assert(
+    fc.property(parts, fc.boolean(), (lengths, isKnown) => {
+      const bytes = bytesNamed(
+        'parts',
+        lengths.reduce((a, b) => a + b, 0),
+      )
+      const held =
+        isKnown && bytes.length <= memory.length ? memory.subarray(0, bytes.length) : Buffer.from(bytes)
+      bytes.copy(held)
+      let at = 0
+      const cut = lengths.map((length) => held.subarray(at, (at += length)))
+      const sums: Buffer[] = []
+      for (let from = 0; from < bytes.length; from += 65536) {
+        const each = Buffer.alloc(SUM_BYTES)
+        each.writeBigUInt64LE(sumByDefinition(bytes.subarray(from, from + 65536), 0, KEY))
+        sums.push(each)
+      }
+      const into = Buffer.alloc(SUM_BYTES)
+      writeSumOfParts(cut, into, 0)
+      return into.readBigUInt64LE(0) === sumByDefinition(Buffer.concat(sums), 0, KEY)
+    }),
+    { numRuns: 60 },
+  )
 })
 
 t.test('it holds for these bytes, this length and this seed only', async (t) => {
