@@ -1,5 +1,6 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { fieldValue, listMembers } from '../semantics/fields.ts'
+import { remembered } from '../semantics/remembered.ts'
 import type { FieldList } from '../semantics/types.ts'
 
 /** Whether an address belongs to a proxy of ours. */
@@ -15,7 +16,9 @@ export function createTrustCheck(proxies: readonly string[]): TrustCheck {
     else list.addSubnet(address, Number(prefix), family)
   }
   if (proxies.length === 0) return () => false
-  return (address) => address !== undefined && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  // Asked for each request, mostly for the few proxies in front.
+  const isListed = remembered((address: string) => list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4'))
+  return (address) => address !== undefined && isListed(address)
 }
 
 /**
