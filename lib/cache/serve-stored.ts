@@ -1,5 +1,6 @@
 import { onlyIfCached } from '../semantics/decide.ts'
 import type { Head } from '../semantics/types.ts'
+import { sliceIndex } from '../slices/arithmetic.ts'
 import type { Context, Exchange } from './context.ts'
 import type { Resource } from './resource.ts'
 import { type Answer, answerPreconditions, type Selection, select, sendSelection } from './respond.ts'
@@ -52,7 +53,8 @@ export async function serveStored(
   try {
     const range = selection.ranges[0]
     const tier = await source.open(range.first, range.last)
-    const whole = allPresent(context, resource, head, selection)
+    const opened = tier && sliceIndex(range.first, context.sliceSize)
+    const whole = allPresent(context, resource, head, selection, opened)
     const mayFetch = canFetchSlices(head) && !onlyIfCached(exchange.fields)
     if (!mayFetch && (!whole || (!tier && !transferAt(context, resource, exchange, head, range.first)))) {
       // What is missing cannot be had by itself, or is not wanted: everything is fetched anew, as another generation.
@@ -85,12 +87,17 @@ export async function serveStored(
   }
 }
 
-/** Whether every slice of a selection is stored, or will be by transfers under way; false = some must be fetched. */
+/**
+ * Whether every slice of a selection is stored, or will be by transfers under way; false = some must be fetched.
+ *
+ * @param opened index of the slice that is at hand
+ */
 function allPresent(
   context: Context,
   resource: Resource,
   head: Head,
   selection: Selection,
+  opened: number | undefined,
 ): 'stored' | 'coming' | false {
   const { store, sliceSize } = context
   let coming = false
@@ -101,7 +108,7 @@ function allPresent(
       index * sliceSize < Math.min(range.last + 1, end);
       index++
     ) {
-      if (store.hasSlice(resource.key, head.generation, index)) continue
+      if (index === opened || store.hasSlice(resource.key, head.generation, index)) continue
       if (!isPresent(context, resource, head, index)) return false
       coming = true
     }

@@ -10,22 +10,22 @@ import { MAX_SEGMENT, type Slice } from './store.ts'
  */
 export function lend(slab: Slab, taken: Buffer, start: number, end: number, from?: number): Slice {
   const segments: Buffer[] = []
-  const spans: (Buffer | undefined)[] = []
+  const isLent: boolean[] = []
   const firstPage = Math.floor(start / PAGE) * PAGE
   const lastPage = Math.ceil(end / PAGE) * PAGE
   for (let page = firstPage; page < lastPage; page += MAX_SEGMENT) {
     const stop = Math.min(page + MAX_SEGMENT, lastPage)
     segments.push(taken.subarray(Math.max(page, start), Math.min(stop, end)))
-    spans.push(taken.subarray(page, stop))
+    isLent.push(true)
   }
-  if (firstPage > 0) slab.give(taken.subarray(0, firstPage))
-  if (lastPage < taken.length) slab.give(taken.subarray(lastPage))
+  if (firstPage > 0) slab.give(taken, 0, firstPage)
+  if (lastPage < taken.length) slab.give(taken, lastPage)
 
   function release(at: number): void {
-    const span = spans[at]
-    if (span === undefined) return
-    spans[at] = undefined
-    slab.give(span)
+    if (isLent[at] !== true) return
+    isLent[at] = false
+    const page = firstPage + at * MAX_SEGMENT
+    slab.give(taken, page, Math.min(page + MAX_SEGMENT, lastPage))
   }
 
   return {
@@ -35,7 +35,7 @@ export function lend(slab: Slab, taken: Buffer, start: number, end: number, from
     loan: {
       release,
       releaseAll() {
-        for (let at = 0; at < spans.length; at++) release(at)
+        for (let at = 0; at < isLent.length; at++) release(at)
       },
     },
   }

@@ -28,8 +28,10 @@ export interface Slab {
   /**
    * Takes back what was taken, whole or in parts that begin on a page; every page once.
    * A part that ends within a page stands for all of that page. RangeError for anything else.
+   *
+   * @param from, to the part of the Buffer; a Buffer of the part would cost more than giving it back
    */
-  give(buffer: Buffer): void
+  give(buffer: Buffer, from?: number, to?: number): void
   /** Bytes that are taken now. */
   usedBytes(): number
 }
@@ -53,13 +55,14 @@ export function createArena(bytes: number): Arena {
   const whole = new wasm.Memory({ initial: pages, maximum: pages })
   sumsIn(whole, 0)
   const memory = whole.buffer
+  const end = ROOM + Math.ceil(bytes / WASM_PAGE) * WASM_PAGE
   let used = ROOM
 
   return {
     slab(bytes, { poison = false } = {}) {
       const size = Math.ceil(bytes / PAGE) * PAGE
-      if (!(size > 0 && used + size <= memory.byteLength)) {
-        throw new RangeError(`no slab of ${bytes} bytes in what is left, ${memory.byteLength - used} bytes`)
+      if (!(size > 0 && used + size <= end)) {
+        throw new RangeError(`no slab of ${bytes} bytes in what is left, ${end - used} bytes`)
       }
       used += size
       return createSlab(memory, used - size, size, poison)
@@ -147,17 +150,17 @@ function createSlab(memory: ArrayBuffer, offset: number, bytes: number, poison: 
       return buffer ?? new Promise((resolve) => waiters.push({ pages: wanted, resolve }))
     },
 
-    give(buffer) {
-      const first = (buffer.byteOffset - offset) / PAGE
-      const length = Math.ceil(buffer.length / PAGE)
+    give(buffer, from = 0, to = buffer.length) {
+      const first = (buffer.byteOffset + from - offset) / PAGE
+      const length = Math.ceil((to - from) / PAGE)
       const isOurs = buffer.buffer === memory && first >= 0 && first + length <= pages
-      if (!isOurs || !Number.isInteger(first) || length === 0) {
+      if (!isOurs || !Number.isInteger(first) || !(length > 0)) {
         throw new RangeError('this memory is no whole pages of the slab')
       }
       for (let page = first; page < first + length; page++) {
         if (state[page] === FREE) throw new RangeError('this memory was given back before')
       }
-      if (poison) new Uint8Array(memory, buffer.byteOffset, length * PAGE).fill(POISON)
+      if (poison) new Uint8Array(memory, offset + first * PAGE, length * PAGE).fill(POISON)
       givePages(first, length)
       serveWaiters()
     },

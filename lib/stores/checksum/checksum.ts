@@ -48,8 +48,20 @@ export function writeSum(bytes: Buffer, seed: number, into: Buffer, at: number):
 
 /** Whether the 8 bytes of `sums` at `at` are the checksum of `bytes`. */
 export function sumHolds(bytes: Buffer, seed: number, sums: Buffer, at: number): boolean {
-  const sum = sumOf(bytes, seed)
+  return isAt(sumOf(bytes, seed), sums, at)
+}
+
+function isAt(sum: Buffer, sums: Buffer, at: number): boolean {
   return sum.readUInt32LE(0) === sums.readUInt32LE(at) && sum.readUInt32LE(4) === sums.readUInt32LE(at + 4)
+}
+
+/** Whether the sums of each 64 KiB of `bytes` are those that `sums` has from `at` on. */
+export function sumsHold(bytes: Buffer, seed: number, sums: Buffer, at: number): boolean {
+  for (let from = 0, sumAt = at; from < bytes.length; from += MOST_COPIED, sumAt += SUM_BYTES) {
+    const sum = sumOf(bytes, seed, from, Math.min(from + MOST_COPIED, bytes.length))
+    if (!isAt(sum, sums, sumAt)) return false
+  }
+  return true
 }
 
 /**
@@ -85,23 +97,23 @@ export function writeSumOfParts(parts: readonly Buffer[], into: Buffer, at: numb
 const joined = Buffer.allocUnsafeSlow(MOST_COPIED)
 const plain = Buffer.alloc(SUM_BYTES)
 
-/** Valid until the next one. */
-function sumOf(bytes: Buffer, seed: number): Buffer {
+/** Of a part of `bytes`, by places and not by a Buffer of its own, which would cost as much as the rest. Valid until the next one. */
+function sumOf(bytes: Buffer, seed: number, from = 0, to = bytes.length): Buffer {
   module ??= compiled()
   if (module === null) {
-    plainSum(bytes, seed, plain, 0)
+    plainSum(bytes.subarray(from, to), seed, plain, 0)
     return plain
   }
   const known = memories.get(bytes.buffer)
   if (known !== undefined) {
     known.summer ??= summerOf(module, known.memory, known.room)
-    known.summer.run(bytes.byteOffset, bytes.length, seed, known.summer.room)
+    known.summer.run(bytes.byteOffset + from, to - from, seed, known.summer.room)
     return known.summer.sum
   }
-  if (bytes.length > MOST_COPIED) throw new RangeError(`${bytes.length} bytes are not summed at once`)
+  if (to - from > MOST_COPIED) throw new RangeError(`${to - from} bytes are not summed at once`)
   inbox ??= inboxOf(module)
-  bytes.copy(inbox.bytes)
-  inbox.summer.run(0, bytes.length, seed, inbox.summer.room)
+  bytes.copy(inbox.bytes, 0, from, to)
+  inbox.summer.run(0, to - from, seed, inbox.summer.room)
   return inbox.summer.sum
 }
 

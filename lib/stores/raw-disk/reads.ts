@@ -4,7 +4,7 @@ import { MAX_SEGMENT, type Slice, type SlicePart } from '../store.ts'
 import { expand } from './compression.ts'
 import type { Device } from './device.ts'
 import { PIECE } from './format/crc.ts'
-import { decodeEntry, type EntryHeader, type EntryName, metaLength, pieceIsWhole } from './format/entry.ts'
+import { decodeEntry, type EntryHeader, type EntryName, metaLength, piecesAreWhole } from './format/entry.ts'
 import { type Geometry, roundUp } from './geometry.ts'
 
 /** Where an entry is said to be. */
@@ -101,14 +101,6 @@ export function createReads({ device, geometry, salt, transient, lent }: ReadsOp
     return same ? header : undefined
   }
 
-  function piecesAreWhole(meta: Buffer, header: EntryHeader, payload: Buffer, first: number): boolean {
-    for (let at = 0, piece = first; at < payload.length; at += PIECE, piece++) {
-      const bytes = payload.subarray(at, Math.min(at + PIECE, payload.length))
-      if (!pieceIsWhole(meta, header, piece, bytes, salt)) return false
-    }
-    return true
-  }
-
   /** The bytes `start` to `end` of what was read, as segments: lent as they lie, or copied. */
   function deliver(slab: Slab, taken: Buffer, start: number, end: number, from?: number): Slice {
     if (slab === lent) {
@@ -133,7 +125,7 @@ export function createReads({ device, geometry, salt, transient, lent }: ReadsOp
     const header = headerOf(entry, place, name)
     if (header === undefined) return undefined
     const payload = entry.subarray(header.metaLength, header.metaLength + header.stored)
-    return piecesAreWhole(entry, header, payload, 0) ? { header, payload } : undefined
+    return piecesAreWhole(entry, header, 0, payload, salt) ? { header, payload } : undefined
   }
 
   async function readWhole(place: Place, name: EntryName, isCompressed: boolean): Promise<ReadResult> {
@@ -203,7 +195,7 @@ export function createReads({ device, geometry, salt, transient, lent }: ReadsOp
       payloadAt + firstPiece * PIECE,
       payloadAt + Math.min(Math.ceil(end / PIECE) * PIECE, header.stored),
     )
-    if (part.from >= end || !piecesAreWhole(metaBytes, header, pieces, firstPiece)) {
+    if (part.from >= end || !piecesAreWhole(metaBytes, header, firstPiece, pieces, salt)) {
       giveBack()
       return part.from >= end ? { length: 0, segments: [], from: part.from } : 'damaged'
     }

@@ -1,4 +1,4 @@
-import { SUM_BYTES, sumHolds, writeSum } from '../../checksum/checksum.ts'
+import { SUM_BYTES, sumsHold, writeSum } from '../../checksum/checksum.ts'
 import { HEADS } from '../../entry-index.ts'
 import { checksumHolds, hasMagic, PIECE, seal } from './crc.ts'
 import { readU64, writeU64 } from './numbers.ts'
@@ -172,18 +172,19 @@ export function decodeEntry(bytes: Buffer, salt: number): EntryHeader | undefine
 }
 
 /**
- * Whether `bytes` are the whole and undamaged piece of that number. `meta` begins with the bytes that `header` was
+ * Whether `bytes` are whole and undamaged pieces, from the one numbered `first` on. `meta` begins with the bytes that `header` was
  * decoded from.
  */
-export function pieceIsWhole(
+export function piecesAreWhole(
   meta: Buffer,
   header: EntryHeader,
-  piece: number,
+  first: number,
   bytes: Buffer,
   salt: number,
 ): boolean {
-  if (piece < 0 || piece >= header.pieces || meta.length < header.metaLength) return false
-  const length = Math.min(PIECE, header.stored - piece * PIECE)
-  const at = ENTRY_HEADER_BYTES + header.keyLength + SUM_BYTES * piece
-  return bytes.length === length && sumHolds(bytes, salt, meta, at)
+  if (first < 0 || meta.length < header.metaLength) return false
+  const end = first * PIECE + bytes.length
+  // Pieces end where the next one begins, or where the payload ends.
+  if (end > header.stored || (end < header.stored && bytes.length % PIECE !== 0)) return false
+  return sumsHold(bytes, salt, meta, ENTRY_HEADER_BYTES + header.keyLength + SUM_BYTES * first)
 }

@@ -11,7 +11,7 @@ import {
   entryLength,
   MAX_KEY,
   metaLength,
-  pieceIsWhole,
+  piecesAreWhole,
   writeEntry,
 } from '../../../../lib/stores/raw-disk/format/entry.ts'
 import { sliceOf } from '../../helpers.ts'
@@ -86,7 +86,7 @@ function pieceOf(bytes: Buffer, header: EntryHeader, piece: number): Buffer {
 
 function wholePieces(bytes: Buffer, header: EntryHeader): boolean[] {
   return Array.from({ length: header.pieces }, (_, piece) =>
-    pieceIsWhole(bytes, header, piece, pieceOf(bytes, header, piece), SALT),
+    piecesAreWhole(bytes, header, piece, pieceOf(bytes, header, piece), SALT),
   )
 }
 
@@ -178,17 +178,17 @@ t.test('a piece is whole in its own place and in its own length only', async (t)
   const header = decode(bytes)
   const first = pieceOf(bytes, header, 0)
   const last = pieceOf(bytes, header, 2)
-  t.ok(pieceIsWhole(bytes, header, 2, last, SALT))
-  t.notOk(pieceIsWhole(bytes, header, 1, first, SALT), 'another piece')
-  t.notOk(pieceIsWhole(bytes, header, 2, last.subarray(1), SALT), 'too short')
-  t.notOk(pieceIsWhole(bytes, header, 0, bytes.subarray(header.metaLength), SALT), 'too long')
-  t.notOk(pieceIsWhole(bytes, header, 3, Buffer.alloc(0), SALT), 'beyond the last one')
-  t.notOk(pieceIsWhole(bytes, header, -1, Buffer.alloc(0), SALT), 'before the first one')
+  t.ok(piecesAreWhole(bytes, header, 2, last, SALT))
+  t.notOk(piecesAreWhole(bytes, header, 1, first, SALT), 'another piece')
+  t.notOk(piecesAreWhole(bytes, header, 2, last.subarray(1), SALT), 'too short')
+  t.notOk(piecesAreWhole(bytes, header, 0, bytes.subarray(header.metaLength), SALT), 'too long')
+  t.notOk(piecesAreWhole(bytes, header, 3, Buffer.alloc(0), SALT), 'beyond the last one')
+  t.notOk(piecesAreWhole(bytes, header, -1, Buffer.alloc(0), SALT), 'before the first one')
   t.notOk(
-    pieceIsWhole(bytes.subarray(0, header.metaLength - 1), header, 2, last, SALT),
+    piecesAreWhole(bytes.subarray(0, header.metaLength - 1), header, 2, last, SALT),
     'no table to look in',
   )
-  t.notOk(pieceIsWhole(bytes, header, 0, first, SALT + 1), 'of another format of the device')
+  t.notOk(piecesAreWhole(bytes, header, 0, first, SALT + 1), 'of another format of the device')
 })
 
 t.test('what an earlier format of the device has left is no entry', async (t) => {
