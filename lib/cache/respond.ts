@@ -77,16 +77,22 @@ export function answerNotModified(exchange: Exchange, received: FieldList, fwd: 
   exchange.res.end()
 }
 
-/** Decides what part of the representation a request gets. */
-export function select(exchange: Exchange, head: Head): Selection {
+/** All of the representation: what a request gets that asks for no part, and may get if it does (RFC 9110 section 14.2). */
+export function selectWhole(head: Head): Selection {
   const { length } = head
-  const whole: Selection = {
+  return {
     status: head.status,
     ranges: length === 0 ? [] : [{ first: 0, last: length === null ? Number.POSITIVE_INFINITY : length - 1 }],
     boundary: null,
     bodyLength: length,
     extra: [],
   }
+}
+
+/** Decides what part of the representation a request gets. */
+export function select(exchange: Exchange, head: Head): Selection {
+  const { length } = head
+  const whole = selectWhole(head)
   const ranged = exchange.method === 'GET' && head.status === 200 && length !== null
   const value = ranged ? fieldValue(exchange.fields, 'range') : undefined
   if (value === undefined || length === null || !ifRangeAllows(head, exchange.fields)) return whole

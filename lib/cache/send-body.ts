@@ -2,7 +2,6 @@ import type { Following } from '../slices/reader.ts'
 import type { Context, Exchange } from './context.ts'
 import { cut } from './failures.ts'
 import { type Answer, type Selection, sendSelection } from './respond.ts'
-import { canFetchSlices } from './slice-transfers.ts'
 import type { ResponseSource } from './source.ts'
 
 /**
@@ -18,14 +17,11 @@ export async function sendBody(
   source: ResponseSource,
   first?: Following,
 ): Promise<void> {
-  // Between two ranges nobody reads from the fill; abandoned then, it could not be replaced.
-  const letGo = selection.ranges.length > 1 && !canFetchSlices(answer.head) ? first?.fill.hold() : undefined
   try {
     await sendSelection(exchange, answer, selection, source, first)
   } catch (error) {
     cut(context, exchange, error as Error)
   } finally {
     first?.reader.detach()
-    letGo?.()
   }
 }

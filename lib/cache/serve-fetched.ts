@@ -1,7 +1,7 @@
 import type { Fill } from '../slices/fill.ts'
 import type { Context, Exchange } from './context.ts'
 import type { Resource } from './resource.ts'
-import { type Answer, answerPreconditions, type Selection, select } from './respond.ts'
+import { type Answer, answerPreconditions, type Selection, select, selectWhole } from './respond.ts'
 import { sendBody } from './send-body.ts'
 import { canFetchSlices } from './slice-transfers.ts'
 import { createSource, passingSource } from './source.ts'
@@ -22,7 +22,10 @@ export async function serveFetched(
 ): Promise<boolean> {
   const { head } = answer
   if (answerPreconditions(exchange, answer)) return true
-  const selection = select(exchange, head)
+  const asked = select(exchange, head)
+  // What comes once and cannot be fetched by slices is sent in its order: a full memory may lose a slice before its range's turn.
+  const isOnce = stored && asked.ranges.length > 1 && !canFetchSlices(head)
+  const selection = isOnce ? selectWhole(head) : asked
   const begin = selection.ranges[0]?.first ?? 0
   const wantsBody = selection.ranges.length > 0 && exchange.method !== 'HEAD'
   const lacks = !hasAll(fill, selection) || (!stored && selection.ranges.length > 1)
