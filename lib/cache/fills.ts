@@ -117,7 +117,7 @@ function begun({ counters, fills, problems }: Context, key: string, fill: Fill):
 export function countingHandler(context: Context, fill: Fill, trailers: FieldList = []): BodyHandler {
   const { counters } = context
   return {
-    givesBack: fill.lends,
+    keepsNothing: !fill.stores,
     data(chunk, block) {
       counters.bytesFromOrigin += chunk.length
       fill.data(chunk, block)

@@ -99,7 +99,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
       if (silent && !res.writableEnded) res.flushHeaders()
     })
     return {
-      givesBack: true,
+      keepsNothing: true,
       data(chunk, block) {
         silent = false
         counters.bytesFromOrigin += chunk.length

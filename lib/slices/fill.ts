@@ -1,6 +1,6 @@
 import type { Mutable } from '../semantics/types.ts'
+import type { Block } from '../stores/block.ts'
 import type { Slice } from '../stores/store.ts'
-import type { Block } from '../upstream/block.ts'
 import { sliceIndex } from './arithmetic.ts'
 import type { FillMemory } from './fill-memory.ts'
 import { createSegments } from './segments.ts'
@@ -31,7 +31,7 @@ export interface FillOptions {
   end: number | null
   /** Length of the complete representation; null while unknown. */
   length: number | null
-  /** Takes each finished slice; null = nothing of this fill is stored. */
+  /** Takes each finished slice, and its blocks, which are held for it; null = nothing of this fill is stored. */
   store: ((index: number, slice: Slice) => void) | null
   memory: FillMemory
   /** Called for each slice that could not be kept for want of memory. */
@@ -62,8 +62,8 @@ export type FillState = 'running' | 'complete' | 'failed' | 'abandoned'
 export interface Fill {
   readonly state: FillState
   readonly error: Error | null
-  /** Nothing of it is stored: the memory that it was given goes back when its readers have it no more. */
-  readonly lends: boolean
+  /** Whether it was begun to be stored. */
+  readonly stores: boolean
   readonly start: number
   /** Absolute offset after the last byte; null while unknown. */
   readonly end: number | null
@@ -84,7 +84,7 @@ export interface Fill {
   stopStoring(): void
   /** Gives up storing the slice that is in the making, to free its memory. */
   shed(): void
-  /** @param block what the chunk lies in, held for the fill; one that does not lend keeps it for ever */
+  /** @param block what the chunk lies in, held for the fill */
   data(chunk: Buffer, block?: Block): void
   finished(): void
   failed(error: Error): void
@@ -163,6 +163,11 @@ export function createFill(options: FillOptions): Fill {
     segments.dropBefore(keeping ? Math.min(before, sliceStart) : before)
   }
 
+  /** Of a fill that has ended, when nobody can come to read from it any more. */
+  function letGo(): void {
+    if (fill.readers === 0 && holds === 0) segments.dropBefore(segments.end)
+  }
+
   /** Hands over every slice that has become whole, and begins the next. */
   function cutSlices(isEnd: boolean): void {
     for (;;) {
@@ -172,7 +177,7 @@ export function createFill(options: FillOptions): Fill {
       if (sliceEnd === 0 || sliceEnd === sliceStart) return
       if (keeping && store) {
         const index = sliceIndex(sliceStart, sliceSize)
-        store(index, { length: sliceEnd - sliceStart, segments: segments.between(sliceStart, sliceEnd) })
+        store(index, { length: sliceEnd - sliceStart, ...segments.between(sliceStart, sliceEnd) })
       }
       release()
       sliceStart = sliceEnd
@@ -235,7 +240,7 @@ export function createFill(options: FillOptions): Fill {
         if (reader.blocked) blocked--
         reader.wake?.()
         reader.wake = null
-        if (fill.state !== 'running') return
+        if (fill.state !== 'running') return letGo()
         if (reader.offset === fastest) {
           fastest = start
           for (const other of readers) if (other.offset > fastest) fastest = other.offset
@@ -257,7 +262,7 @@ export function createFill(options: FillOptions): Fill {
   const fill: Mutable<Fill> = {
     state: 'running',
     error: null,
-    lends: options.store === null,
+    stores: options.store !== null,
     start,
     end: options.end,
     produced: start,
@@ -277,7 +282,9 @@ export function createFill(options: FillOptions): Fill {
         if (!held) return
         held = false
         holds--
-        if (holds === 0 && fill.readers === 0) nobodyWants()
+        if (holds > 0 || fill.readers > 0) return
+        if (fill.state === 'running') nobodyWants()
+        else letGo()
       }
     },
 
@@ -320,7 +327,7 @@ export function createFill(options: FillOptions): Fill {
         if (memory.reserve(bytes.length)) reserved += bytes.length
         else fill.shed()
       }
-      segments.append(bytes, fill.lends ? block : undefined)
+      segments.append(bytes, block)
       fill.produced = segments.end
       cutSlices(false)
       if (truncated && segments.end === fill.end) return endEarly()

@@ -189,7 +189,8 @@ function followFill(fill: Fill, reader: FillReader, last: number, sink: Sink): P
           sink.drained().then(goOn)
           return
         }
-        if (reader.offset < fill.produced || fill.state !== 'running') return end()
+        const isBehind = reader.offset < fill.produced
+        if (isBehind || fill.state !== 'running') break
         reader.onChange(send)
         return
       }

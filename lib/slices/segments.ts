@@ -1,6 +1,6 @@
 import type { Mutable } from '../semantics/types.ts'
+import type { Block } from '../stores/block.ts'
 import { MAX_SEGMENT } from '../stores/store.ts'
-import type { Block } from '../upstream/block.ts'
 
 /** Chunks from this size on are kept as they came; smaller ones are copied together. */
 const ADOPT_FROM = 32 * 1024
@@ -21,8 +21,8 @@ export interface Segments {
   at(offset: number): Buffer | undefined
   /** The block that `at` lies in, held once more: for whoever lets go of it, when nobody reads those bytes any more. */
   holdAt(offset: number): Block | undefined
-  /** The segments of `[first, end)`, which must be held. */
-  between(first: number, end: number): Buffer[]
+  /** The segments of `[first, end)`, which must be held, and the blocks that they lie in, each held once more. */
+  between(first: number, end: number): { segments: Buffer[]; blocks: Block[] }
   /** Forgets whole segments before `offset`. */
   dropBefore(offset: number): void
 }
@@ -64,6 +64,18 @@ export function createSegments(start: number, sliceSize: number): Segments {
     }
   }
 
+  /** What follows in a block makes the segment before it longer, however small it is: it lies in its place already. */
+  function extend(bytes: Buffer, block: Block): boolean {
+    const last = buffers.length - 1
+    if (last < head || blocks[last] !== block || held.end % sliceSize === 0) return false
+    const before = buffers[last]
+    if (before.byteOffset + before.length !== bytes.byteOffset) return false
+    const from = before.byteOffset - block.bytes.byteOffset
+    buffers[last] = block.bytes.subarray(from, from + before.length + bytes.length)
+    held.end += bytes.length
+    return true
+  }
+
   function adopt(chunk: Buffer, from: number, to: number, block: Block | undefined): void {
     room = null
     for (let at = from; at < to; at += MAX_SEGMENT)
@@ -89,8 +101,10 @@ export function createSegments(start: number, sliceSize: number): Segments {
       let from = 0
       while (from < chunk.length) {
         const to = Math.min(chunk.length, from + sliceSize - (held.end % sliceSize))
-        if (to - from < ADOPT_FROM) copyIn(partOf(chunk, from, to))
-        else adopt(chunk, from, to, block)
+        if (block) {
+          if (!extend(partOf(chunk, from, to), block)) adopt(chunk, from, to, block)
+        } else if (to - from < ADOPT_FROM) copyIn(partOf(chunk, from, to))
+        else adopt(chunk, from, to, undefined)
         from = to
       }
       block?.release()
@@ -111,9 +125,15 @@ export function createSegments(start: number, sliceSize: number): Segments {
 
     between(first, last) {
       const found: Buffer[] = []
-      for (let index = find(first); index < buffers.length && offsets[index] < last; index++)
+      const theirs: Block[] = []
+      for (let index = find(first); index < buffers.length && offsets[index] < last; index++) {
         found.push(buffers[index])
-      return found
+        const block = blocks[index]
+        if (block === undefined || block === theirs.at(-1)) continue
+        block.hold()
+        theirs.push(block)
+      }
+      return { segments: found, blocks: theirs }
     },
 
     dropBefore(offset) {

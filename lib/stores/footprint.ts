@@ -18,7 +18,13 @@ const STRING_BYTES = 24
 /** Bytes that a slice keeps alive, those of the segments' ArrayBuffers that lie outside of the slice included. */
 export function sliceFootprint(key: string, slice: Slice): number {
   let bytes = ENTRY_BYTES + key.length
-  for (const segment of slice.segments) bytes += SEGMENT_BYTES + segment.buffer.byteLength
+  let before: ArrayBufferLike | undefined
+  for (const { buffer } of slice.segments) {
+    bytes += SEGMENT_BYTES
+    // Two that follow one another may lie in one.
+    if (buffer !== before) bytes += buffer.byteLength
+    before = buffer
+  }
   return bytes
 }
 
@@ -38,18 +44,30 @@ export function headsFootprint(key: string, heads: readonly Head[]): number {
 
 /**
  * The same slice, no segment of which keeps much more memory alive than its own: a small view of a large
- * ArrayBuffer is copied. Returns the slice itself where that is so already.
+ * ArrayBuffer is copied, and a block of which nothing is left is let go of. Returns the slice itself where that is so already.
  */
 export function compactSlice(slice: Slice): Slice {
+  const { length } = slice
   if (!slice.segments.some(isSmallView)) return slice
-  return {
-    length: slice.length,
-    segments: slice.segments.map((each) => (isSmallView(each) ? copy(each) : each)),
-  }
+  const segments = slice.segments.map((each, at) =>
+    isSmallView(each, at, slice.segments) ? copy(each) : each,
+  )
+  const blocks = slice.blocks?.filter((block) => {
+    if (segments.some(({ buffer }) => buffer === block.bytes.buffer)) return true
+    block.release()
+    return false
+  })
+  return { length, segments, blocks }
 }
 
-function isSmallView(segment: Buffer): boolean {
-  return segment.buffer.byteLength > segment.length * 1.25 + 4096
+function isSmallView(segment: Buffer, at: number, segments: readonly Buffer[]): boolean {
+  const { buffer } = segment
+  if (buffer.byteLength <= segment.length * 1.25 + 4096) return false
+  // Its neighbours may have the rest of it.
+  let together = segment.length
+  for (let i = at - 1; i >= 0 && segments[i].buffer === buffer; i--) together += segments[i].length
+  for (let i = at + 1; segments[i]?.buffer === buffer; i++) together += segments[i].length
+  return buffer.byteLength > together * 1.25 + 4096
 }
 
 function copy(segment: Buffer): Buffer {

@@ -1,4 +1,5 @@
 import type { Head } from '../semantics/types.ts'
+import type { Block } from './block.ts'
 import { createEntryTable, HEADS, type Named } from './entry-table.ts'
 import { compactSlice, headsFootprint, sliceFootprint } from './footprint.ts'
 import { type Candidate, createS3Fifo, MAX_USES } from './s3-fifo.ts'
@@ -22,6 +23,8 @@ type Value = readonly Head[] | Slice
 /** A list of heads or a slice. */
 interface Entry extends Named, Candidate<Entry> {
   readonly value: Value
+  /** What a slice lies in that nobody has got from us yet: used again when it has to go. */
+  blocks: readonly Block[] | null
 }
 
 /** The first tier, counted in bytes as the process feels them. What has to leave is told by `s3-fifo.ts`. */
@@ -38,6 +41,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
 
   function evicted(entry: Entry): void {
     table.remove(entry)
+    letGo(entry)
     stats.evictions++
     if (entry.generation === HEADS) return
     // Heads without slices are of some use (304, HEAD, slices on disk): where they were asked for since.
@@ -54,10 +58,18 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     if (entry === undefined) return undefined
     stats.hits++
     use(entry)
+    entry.blocks = null
     return entry.value
   }
 
-  function put(key: string, generation: number, sliceIndex: number, value: Value, bytes: number): boolean {
+  function put(
+    key: string,
+    generation: number,
+    sliceIndex: number,
+    value: Value,
+    bytes: number,
+    blocks: readonly Block[] | null,
+  ): boolean {
     // What is replaced goes first, also when its successor is refused: an older version must not stay in its place.
     const before = table.find(key, generation, sliceIndex)
     if (before !== undefined) remove(before)
@@ -71,6 +83,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
       index: sliceIndex,
       bytes,
       value,
+      blocks,
       uses: 0,
       main: false,
       older: null,
@@ -97,6 +110,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
   function remove(entry: Entry): void {
     kept.remove(entry)
     table.remove(entry)
+    letGo(entry)
   }
 
   function removeAll(entries: readonly Entry[]): number {
@@ -111,7 +125,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     getHeads: (key) => get(key, HEADS, 0) as readonly Head[] | undefined,
 
     putHeads(key, heads) {
-      if (heads.length > 0) return put(key, HEADS, 0, heads, headsFootprint(key, heads))
+      if (heads.length > 0) return put(key, HEADS, 0, heads, headsFootprint(key, heads), null)
       removeAll(table.entriesOf(key, HEADS))
       return true
     },
@@ -126,7 +140,9 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
 
     putSlice(key, generation, sliceIndex, slice) {
       const own = compactSlice(slice)
-      return put(key, generation, sliceIndex, own, sliceFootprint(key, own))
+      const { length, segments, blocks } = own
+      const value = blocks ? { length, segments } : own
+      return put(key, generation, sliceIndex, value, sliceFootprint(key, own), blocks ?? null)
     },
 
     async eachHeads(visit, signal) {
@@ -158,6 +174,11 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     flush: async () => {},
     close: async () => {},
   }
+}
+
+function letGo(entry: Entry): void {
+  for (const block of entry.blocks ?? []) block.release()
+  entry.blocks = null
 }
 
 function use(entry: Entry): void {

@@ -1,4 +1,5 @@
 import type { Head } from '../semantics/types.ts'
+import type { Block } from './block.ts'
 
 /**
  * Bytes of one slice, as the segments in which they were received or read. No segment is over
@@ -13,6 +14,11 @@ export interface Slice {
   readonly from?: number
   /** The segments lie in memory that the store lends; absent = they are everybody's. */
   readonly loan?: Loan
+  /**
+   * Of a slice that is put: what its segments lie in, held for the store. One that knows that nobody else got them may let
+   * go of the blocks when it forgets the slice. No slice that was got has any.
+   */
+  readonly blocks?: readonly Block[]
 }
 
 /**

@@ -158,8 +158,10 @@ export function createTieredStore({ l1, l2, l1MaxObjectBytes }: TieredStoreOptio
     putSlice(key, generation, index, slice, about) {
       reads.overtake(key, `${generation}.${index}`)
       const own = compactSlice(slice)
-      const inL1 = belongsInL1(about?.objectBytes) && (l1?.putSlice(key, generation, index, own) ?? false)
       const inL2 = l2?.putSlice(key, generation, index, own, about) ?? false
+      // What L2 is still to write is not L1's to let go of.
+      const alone = inL2 ? { length: own.length, segments: own.segments } : own
+      const inL1 = belongsInL1(about?.objectBytes) && (l1?.putSlice(key, generation, index, alone) ?? false)
       return inL1 || inL2
     },
 

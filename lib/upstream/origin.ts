@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FieldList } from '../semantics/types.ts'
-import type { Block } from './block.ts'
+import type { Block } from '../stores/block.ts'
 import { createPool } from './http1/pool.ts'
 
 export interface OriginOptions {
@@ -49,9 +49,9 @@ export interface Transfer {
 }
 
 export interface BodyHandler {
-  /** True: it lets go of each block that `data` brings, when nobody reads the chunk any more. */
-  readonly givesBack?: boolean
-  /** @param block what the chunk lies in, if it lies in one, held for the receiver */
+  /** True: nothing of the content is kept, so that it may come in memory that is larger than itself. */
+  readonly keepsNothing?: boolean
+  /** @param block what the chunk lies in, if it lies in one: held for the receiver, who lets go of it when nobody reads the chunk any more */
   data(chunk: Buffer, block?: Block): void
   finished(trailers: FieldList): void
   failed(error: Error): void

@@ -57,7 +57,7 @@ t.test('the segments of a slice are its bytes and nothing else', async () => {
         sent += part.length
       }
       for (let from = 0; from + SLICE <= bytes.length; from += SLICE) {
-        const slice = Buffer.concat(segments.between(from, from + SLICE))
+        const slice = Buffer.concat(segments.between(from, from + SLICE).segments)
         if (!slice.equals(bytes.subarray(from, from + SLICE))) return false
       }
       return true

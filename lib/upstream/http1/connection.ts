@@ -141,11 +141,11 @@ export function openConnection(
       { status, fields, requestTime, responseTime: Date.now(), order },
       transfer,
     )
-    buffer.begin(answered.body.givesBack === true)
+    buffer.begin(answered.body.keepsNothing === true)
   }
 
   function content(_bytes: Buffer, from: number, to: number): void {
-    if (exchange?.body) exchange.body.data(buffer.take(from, to), buffer.taken)
+    if (exchange?.body) exchange.body.data(buffer.take(from, to, reader.rest()), buffer.taken)
   }
 
   function end(trailers: FieldList): void {

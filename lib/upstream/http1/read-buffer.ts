@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, type Block, takeBlock } from '../block.ts'
+import { BLOCK_BYTES, type Block, takeBlock } from '../../stores/block.ts'
 
 /** Bytes read at once, heads and small contents; shared by all connections, see below. */
 const SHARED_BYTES = 64 * 1024
@@ -18,54 +18,65 @@ const POOLED_BELOW = 4096
 const SHARED = Buffer.allocUnsafeSlow(SHARED_BYTES)
 
 /**
- * Where one connection reads to. A large content goes into memory of its own, which is handed on without a copy: into blocks
- * where its receiver gives them back, else into buffers of which nothing is left over, as they become slices.
+ * Where one connection reads to. A large content goes into memory of its own, which is handed on without a copy: blocks, and
+ * for the end of what may be kept a buffer of just that size.
  */
 export interface ReadBuffer {
   /** The memory for the next read. */
   next: Buffer
-  /** Another content begins. @param givesBack its receiver lets go of the blocks that it gets */
-  begin(givesBack: boolean): void
-  /** What was read between two places of `next`, to be kept by whoever gets it. */
-  take(from: number, to: number): Buffer
-  /** The block that was taken last, held for whoever gets that; undefined = it lies in none. */
+  /** Another content begins. @param passes nothing of it is kept */
+  begin(passes: boolean): void
+  /** What was read between two places of `next`, to be kept by whoever gets it. @param rest bytes that surely come after it */
+  take(from: number, to: number, rest: number): Buffer
+  /** The block that was taken from last, held for whoever gets that; undefined = it lies in none. */
   taken: Block | undefined
   /** `read` bytes were read into `next` and dealt with. @param rest bytes that surely come soon */
   advance(read: number, rest: number): void
 }
 
 export function createReadBuffer(): ReadBuffer {
-  let recycles = false
-  /** What `next` lies in. */
+  let passing = false
+  /** What `next` lies in, or will: the first bytes of a content are copied into it. */
   let block: Block | undefined
+  let copied = 0
+
+  function copyOf(read: Buffer, rest: number): Buffer {
+    if (read.length < POOLED_BELOW) return Buffer.from(read)
+    const isLarge = passing || read.length + rest >= BLOCK_BYTES
+    if (!isLarge || copied > 0) return copyInto(Buffer.allocUnsafeSlow(read.length), read)
+    block = takeBlock()
+    copied = read.length
+    block.hold()
+    buffer.taken = block
+    return copyInto(block.bytes, read)
+  }
 
   const buffer: ReadBuffer = {
     next: SHARED,
     taken: undefined,
-    begin(givesBack) {
-      recycles = givesBack
+    begin(passes) {
+      passing = passes
     },
-    take(from, to) {
+    take(from, to, rest) {
       const read = buffer.next.subarray(from, to)
-      buffer.taken = block
+      buffer.taken = undefined
+      if (buffer.next === SHARED) return copyOf(read, rest)
       block?.hold()
-      if (buffer.next !== SHARED) return read
-      if (read.length < POOLED_BELOW) return Buffer.from(read)
-      if (!recycles) return copyInto(Buffer.allocUnsafeSlow(read.length), read)
-      buffer.taken = takeBlock()
-      return copyInto(buffer.taken.bytes, read)
+      buffer.taken = block
+      return read
     },
     advance(read, rest) {
-      const { next } = buffer
-      const left = next === SHARED ? 0 : next.length - read
-      if (rest > 0 && left > 0 && left >= Math.min(WORTH_FILLING, rest)) {
-        buffer.next = next.subarray(read)
+      const used = copied > 0 ? block!.bytes.subarray(copied) : buffer.next.subarray(read)
+      const own = copied > 0 || buffer.next !== SHARED
+      copied = 0
+      if (own && rest > 0 && used.length > 0 && used.length >= Math.min(WORTH_FILLING, rest)) {
+        buffer.next = used
         return
       }
       block?.release()
-      block = recycles && rest >= OWN_FROM ? takeBlock() : undefined
+      block = rest >= (passing ? OWN_FROM : BLOCK_BYTES) ? takeBlock() : undefined
       if (block) buffer.next = block.bytes
-      else buffer.next = rest >= OWN_FROM ? Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, rest)) : SHARED
+      else buffer.next = rest >= OWN_FROM ? Buffer.allocUnsafeSlow(rest) : SHARED
     },
   }
   return buffer

@@ -4,11 +4,12 @@ export const BLOCK_BYTES = 128 * 1024
 const MOST_FREE = 64
 
 /**
- * Memory for content on its way through. Those who hold a part of it count themselves; when the last one has let go it
+ * Memory for content, which is used again. Those who hold a part of it count themselves; when the last one has let go it
  * takes other content. Buffers that are dropped instead are memory outside of V8's heap: each 64 MiB of them make V8 mark
  * all of its heap, which took a third of the time of large responses.
  *
- * Who forgets to let go costs no more than that. Who lets go and reads on reads somebody else's content.
+ * Who never lets go leaves a block to the garbage collector, and that is all. Who lets go and reads on reads somebody
+ * else's content.
  */
 export interface Block {
   readonly bytes: Buffer
