@@ -177,7 +177,8 @@ export function createFill(options: FillOptions): Fill {
       if (sliceEnd === 0 || sliceEnd === sliceStart) return
       if (keeping && store) {
         const index = sliceIndex(sliceStart, sliceSize)
-        store(index, { length: sliceEnd - sliceStart, ...segments.between(sliceStart, sliceEnd) })
+        const { segments: theirs, blocks } = segments.between(sliceStart, sliceEnd)
+        store(index, { length: sliceEnd - sliceStart, segments: theirs, blocks })
       }
       release()
       sliceStart = sliceEnd

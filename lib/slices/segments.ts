@@ -22,7 +22,7 @@ export interface Segments {
   /** The block that `at` lies in, held once more: for whoever lets go of it, when nobody reads those bytes any more. */
   holdAt(offset: number): Block | undefined
   /** The segments of `[first, end)`, which must be held, and the blocks that they lie in, each held once more. */
-  between(first: number, end: number): { segments: Buffer[]; blocks: Block[] }
+  between(first: number, end: number): { segments: Buffer[]; blocks: Block[] | undefined }
   /** Forgets whole segments before `offset`. */
   dropBefore(offset: number): void
 }
@@ -125,13 +125,14 @@ export function createSegments(start: number, sliceSize: number): Segments {
 
     between(first, last) {
       const found: Buffer[] = []
-      const theirs: Block[] = []
+      let theirs: Block[] | undefined
       for (let index = find(first); index < buffers.length && offsets[index] < last; index++) {
         found.push(buffers[index])
         const block = blocks[index]
-        if (block === undefined || block === theirs.at(-1)) continue
+        if (block === undefined || block === theirs?.at(-1)) continue
         block.hold()
-        theirs.push(block)
+        if (theirs === undefined) theirs = [block]
+        else theirs.push(block)
       }
       return { segments: found, blocks: theirs }
     },

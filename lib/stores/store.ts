@@ -18,7 +18,7 @@ export interface Slice {
    * Of a slice that is put: what its segments lie in, held for the store. One that knows that nobody else got them may let
    * go of the blocks when it forgets the slice. No slice that was got has any.
    */
-  readonly blocks?: readonly Block[]
+  readonly blocks?: readonly Block[] | undefined
 }
 
 /**
