@@ -17,7 +17,7 @@ const mayImport: Record<string, string[]> = {
   'lib/cache': ['lib/slices', 'lib/stores', 'lib/semantics', 'lib/upstream'],
   'lib/slices': ['lib/stores', 'lib/semantics', 'lib/upstream'],
   'lib/stores': ['lib/semantics'],
-  'lib/upstream': ['lib/semantics', 'lib/stores/block.ts'],
+  'lib/upstream': ['lib/semantics', 'lib/stores/memory-block.ts'],
   'lib/semantics': [],
   'lib/net': [],
 }

@@ -1,5 +1,5 @@
 import type { Mutable } from '../semantics/types.ts'
-import type { Block } from '../stores/block.ts'
+import type { MemoryBlock } from '../stores/memory-block.ts'
 import type { Slice } from '../stores/store.ts'
 import { sliceIndex } from './arithmetic.ts'
 import type { FillMemory } from './fill-memory.ts'
@@ -48,7 +48,7 @@ export interface FillReader {
   peek(): Buffer | undefined
   advance(bytes: number): void
   /** The block that `peek` lies in, if it is to be given back: whoever was given its bytes lets go of it. */
-  hold(): Block | undefined
+  hold(): MemoryBlock | undefined
   /** Tells that this reader's client takes nothing at the moment, or takes again. */
   block(blocked: boolean): void
   /** Calls back once, from within what changes: when there are bytes, the end, a failure, or `detach`. */
@@ -85,7 +85,7 @@ export interface Fill {
   /** Gives up storing the slice that is in the making, to free its memory. */
   shed(): void
   /** @param block what the chunk lies in, held for the fill */
-  data(chunk: Buffer, block?: Block): void
+  data(chunk: Buffer, block?: MemoryBlock): void
   finished(): void
   failed(error: Error): void
 }

@@ -1,5 +1,5 @@
 import type { Mutable } from '../semantics/types.ts'
-import type { Block } from '../stores/block.ts'
+import type { MemoryBlock } from '../stores/memory-block.ts'
 import { MAX_SEGMENT } from '../stores/store.ts'
 
 /** Chunks from this size on are kept as they came; smaller ones are copied together. */
@@ -16,13 +16,13 @@ export interface Segments {
   readonly start: number
   readonly end: number
   /** @param block what the chunk lies in, held for us; let go when what we keep of it is dropped */
-  append(chunk: Buffer, block?: Block): void
+  append(chunk: Buffer, block?: MemoryBlock): void
   /** What is held from `offset` to the end of the segment that holds it; undefined when nothing is. */
   at(offset: number): Buffer | undefined
   /** The block that `at` lies in, held once more: for whoever lets go of it, when nobody reads those bytes any more. */
-  holdAt(offset: number): Block | undefined
+  holdAt(offset: number): MemoryBlock | undefined
   /** The segments of `[first, end)`, which must be held, and the blocks that they lie in, each held once more. */
-  between(first: number, end: number): { segments: Buffer[]; blocks: Block[] | undefined }
+  between(first: number, end: number): { segments: Buffer[]; blocks: MemoryBlock[] | undefined }
   /** Forgets whole segments before `offset`. */
   dropBefore(offset: number): void
 }
@@ -31,11 +31,11 @@ export function createSegments(start: number, sliceSize: number): Segments {
   let offsets: number[] = []
   let buffers: Buffer[] = []
   /** What they lie in, where it is to be given back. */
-  let blocks: (Block | undefined)[] = []
+  let blocks: (MemoryBlock | undefined)[] = []
   let head = 0 // index of the first segment that is held: shift() on every segment would be quadratic
   let room: Buffer | null = null // tail segment's memory, while small chunks are being copied into it
 
-  function push(bytes: Buffer, block?: Block): void {
+  function push(bytes: Buffer, block?: MemoryBlock): void {
     block?.hold()
     offsets.push(held.end)
     buffers.push(bytes)
@@ -65,7 +65,7 @@ export function createSegments(start: number, sliceSize: number): Segments {
   }
 
   /** What follows in a block makes the segment before it longer, however small it is: it lies in its place already. */
-  function extend(bytes: Buffer, block: Block): boolean {
+  function extend(bytes: Buffer, block: MemoryBlock): boolean {
     const last = buffers.length - 1
     if (last < head || blocks[last] !== block || held.end % sliceSize === 0) return false
     const before = buffers[last]
@@ -76,7 +76,7 @@ export function createSegments(start: number, sliceSize: number): Segments {
     return true
   }
 
-  function adopt(chunk: Buffer, from: number, to: number, block: Block | undefined): void {
+  function adopt(chunk: Buffer, from: number, to: number, block: MemoryBlock | undefined): void {
     room = null
     for (let at = from; at < to; at += MAX_SEGMENT)
       push(partOf(chunk, at, Math.min(to, at + MAX_SEGMENT)), block)
@@ -125,7 +125,7 @@ export function createSegments(start: number, sliceSize: number): Segments {
 
     between(first, last) {
       const found: Buffer[] = []
-      let theirs: Block[] | undefined
+      let theirs: MemoryBlock[] | undefined
       for (let index = find(first); index < buffers.length && offsets[index] < last; index++) {
         found.push(buffers[index])
         const block = blocks[index]

@@ -1,7 +1,7 @@
 import type { Head } from '../semantics/types.ts'
-import type { Block } from './block.ts'
 import { createEntryTable, HEADS, type Named } from './entry-table.ts'
 import { compactSlice, headsFootprint, sliceFootprint } from './footprint.ts'
+import type { MemoryBlock } from './memory-block.ts'
 import { type Candidate, createS3Fifo, MAX_USES } from './s3-fifo.ts'
 import { emptyStats } from './stats.ts'
 import type { Slice, SliceStore } from './store.ts'
@@ -24,7 +24,7 @@ type Value = readonly Head[] | Slice
 interface Entry extends Named, Candidate<Entry> {
   readonly value: Value
   /** What a slice lies in that nobody has got from us yet: used again when it has to go. */
-  blocks: readonly Block[] | null
+  blocks: readonly MemoryBlock[] | null
 }
 
 /** The first tier, counted in bytes as the process feels them. What has to leave is told by `s3-fifo.ts`. */
@@ -68,7 +68,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     sliceIndex: number,
     value: Value,
     bytes: number,
-    blocks: readonly Block[] | null,
+    blocks: readonly MemoryBlock[] | null,
   ): boolean {
     // What is replaced goes first, also when its successor is refused: an older version must not stay in its place.
     const before = table.find(key, generation, sliceIndex)

@@ -1,5 +1,5 @@
 import type { Head } from '../semantics/types.ts'
-import type { Block } from './block.ts'
+import type { MemoryBlock } from './memory-block.ts'
 
 /**
  * Bytes of one slice, as the segments in which they were received or read. No segment is over
@@ -18,7 +18,7 @@ export interface Slice {
    * Of a slice that is put: what its segments lie in, held for the store. One that knows that nobody else got them may let
    * go of the blocks when it forgets the slice. No slice that was got has any.
    */
-  readonly blocks?: readonly Block[] | undefined
+  readonly blocks?: readonly MemoryBlock[] | undefined
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FieldList } from '../semantics/types.ts'
-import type { Block } from '../stores/block.ts'
+import type { MemoryBlock } from '../stores/memory-block.ts'
 import { createPool } from './http1/pool.ts'
 
 export interface OriginOptions {
@@ -52,7 +52,7 @@ export interface BodyHandler {
   /** True: nothing of the content is kept, so that it may come in memory that is larger than itself. */
   readonly keepsNothing?: boolean
   /** @param block what the chunk lies in, if it lies in one: held for the receiver, who lets go of it when nobody reads the chunk any more */
-  data(chunk: Buffer, block?: Block): void
+  data(chunk: Buffer, block?: MemoryBlock): void
   finished(trailers: FieldList): void
   failed(error: Error): void
 }

@@ -1,7 +1,7 @@
-import { BLOCK_BYTES, type Block } from '../../lib/stores/block.ts'
+import { BLOCK_BYTES, type MemoryBlock } from '../../lib/stores/memory-block.ts'
 
 /** A block that tells how many hold it. Given back by all, its memory is overwritten: who reads it then reads nonsense. */
-export interface CountedBlock extends Block {
+export interface CountedBlock extends MemoryBlock {
   readonly holders: number
   /** Whether all who held it have let go. */
   readonly isFree: boolean

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { BLOCK_BYTES } from '../../lib/stores/block.ts'
 import { createMemoryStore, type MemoryStore } from '../../lib/stores/memory.ts'
+import { BLOCK_BYTES } from '../../lib/stores/memory-block.ts'
 import { createTieredStore } from '../../lib/stores/tiered.ts'
 import { type CountedBlock, countedBlock } from '../helpers/blocks.ts'
 import { headOf } from './helpers.ts'

@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, type Block, takeBlock } from '../../stores/block.ts'
+import { BLOCK_BYTES, type MemoryBlock, takeBlock } from '../../stores/memory-block.ts'
 
 /** Bytes read at once, heads and small contents; shared by all connections, see below. */
 const SHARED_BYTES = 64 * 1024
@@ -29,7 +29,7 @@ export interface ReadBuffer {
   /** What was read between two places of `next`, to be kept by whoever gets it. @param rest bytes that surely come after it */
   take(from: number, to: number, rest: number): Buffer
   /** The block that was taken from last, held for whoever gets that; undefined = it lies in none. */
-  taken: Block | undefined
+  taken: MemoryBlock | undefined
   /** `read` bytes were read into `next` and dealt with. @param rest bytes that surely come soon */
   advance(read: number, rest: number): void
 }
@@ -37,7 +37,7 @@ export interface ReadBuffer {
 export function createReadBuffer(): ReadBuffer {
   let passing = false
   /** What `next` lies in, or will: the first bytes of a content are copied into it. */
-  let block: Block | undefined
+  let block: MemoryBlock | undefined
   let copied = 0
 
   function copyOf(read: Buffer, rest: number): Buffer {

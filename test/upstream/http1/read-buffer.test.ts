@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Block } from '../../../lib/stores/block.ts'
+import type { MemoryBlock } from '../../../lib/stores/memory-block.ts'
 import { createReadBuffer } from '../../../lib/upstream/http1/read-buffer.ts'
 
 const KIB = 1024
@@ -8,7 +8,7 @@ const KIB = 1024
 /** What a connection read, as its receiver keeps it: every byte has the same value. */
 interface Chunk {
   bytes: Buffer
-  block: Block | undefined
+  block: MemoryBlock | undefined
   value: number
 }
 

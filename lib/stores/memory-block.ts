@@ -11,7 +11,7 @@ const MOST_FREE = 64
  * Who never lets go leaves a block to the garbage collector, and that is all. Who lets go and reads on reads somebody
  * else's content.
  */
-export interface Block {
+export interface MemoryBlock {
   readonly bytes: Buffer
   /** One more holds it. */
   hold(): void
@@ -19,18 +19,18 @@ export interface Block {
   release(): void
 }
 
-const free: Block[] = []
+const free: MemoryBlock[] = []
 
 /** A block that the caller holds, with whatever was in it. */
-export function takeBlock(): Block {
+export function takeBlock(): MemoryBlock {
   const block = free.pop() ?? createBlock()
   block.hold()
   return block
 }
 
-function createBlock(): Block {
+function createBlock(): MemoryBlock {
   let holders = 0
-  const block: Block = {
+  const block: MemoryBlock = {
     bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES),
     hold() {
       holders++
