@@ -55,7 +55,7 @@ export function createArena(bytes: number): Arena {
   const whole = new wasm.Memory({ initial: pages, maximum: pages })
   sumsIn(whole, 0)
   const memory = whole.buffer
-  const end = ROOM + Math.ceil(bytes / WASM_PAGE) * WASM_PAGE
+  const end = Math.min(ROOM + Math.ceil(bytes / WASM_PAGE) * WASM_PAGE, memory.byteLength)
   let used = ROOM
 
   return {

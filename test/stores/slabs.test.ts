@@ -25,6 +25,9 @@ t.test('slabs of an arena do not overlap and end where it ends', async (t) => {
   t.not(first[0], 1, 'another arena is other memory')
   t.throws(() => arena.slab(1), RangeError)
   t.throws(() => createArena(16 * PAGE).slab(0), RangeError)
+  const odd = createArena(15 * PAGE)
+  odd.slab(15 * PAGE)
+  t.throws(() => odd.slab(PAGE), RangeError, 'beyond what the system gave')
   t.throws(() => b.give(ofA), RangeError)
 })
 
