@@ -15,8 +15,8 @@ export interface Slice {
   /** The segments lie in memory that the store lends; absent = they are everybody's. */
   readonly loan?: Loan
   /**
-   * Of a slice that is put: what its segments lie in, held for the store. One that knows that nobody else got them may let
-   * go of the blocks when it forgets the slice. No slice that was got has any.
+   * Of a slice that is put into memory alone: what its segments lie in, held for the store. As long as nobody else got them it may
+   * let go of the blocks when it forgets the slice. No slice that was got has any.
    */
   readonly blocks?: readonly MemoryBlock[] | undefined
 }

@@ -158,10 +158,11 @@ export function createTieredStore({ l1, l2, l1MaxObjectBytes }: TieredStoreOptio
     putSlice(key, generation, index, slice, about) {
       reads.overtake(key, `${generation}.${index}`)
       const own = compactSlice(slice)
-      const inL2 = l2?.putSlice(key, generation, index, own, about) ?? false
-      // What L2 is still to write is not L1's to let go of.
-      const alone = inL2 ? { length: own.length, segments: own.segments } : own
-      const inL1 = belongsInL1(about?.objectBytes) && (l1?.putSlice(key, generation, index, alone) ?? false)
+      // L2 answers with the very slice while it waits to be written: its memory is nobody's to let go of.
+      const shared = own.blocks ? { length: own.length, segments: own.segments } : own
+      const inL2 = l2?.putSlice(key, generation, index, shared, about) ?? false
+      const kept = inL2 ? shared : own
+      const inL1 = belongsInL1(about?.objectBytes) && (l1?.putSlice(key, generation, index, kept) ?? false)
       return inL1 || inL2
     },
 

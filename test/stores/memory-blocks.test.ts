@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createMemoryStore, type MemoryStore } from '../../lib/stores/memory.ts'
 import { BLOCK_BYTES } from '../../lib/stores/memory-block.ts'
+import type { Slice, SliceStore } from '../../lib/stores/store.ts'
 import { createTieredStore } from '../../lib/stores/tiered.ts'
 import { type CountedBlock, countedBlock } from '../helpers/blocks.ts'
 import { headOf } from './helpers.ts'
@@ -83,4 +84,26 @@ t.test('what the disk is still to write is not given back', async (t) => {
   await l1.drop('a')
   t.notOk(block.isFree)
   t.ok(l2.getSlice('a', 1, 0)!.segments[0].equals(Buffer.alloc(BLOCK_BYTES, 'a')))
+})
+
+// A disk answers with what waits to be written, as it was put. Its blocks came back into memory with it, which let go of them
+// while client and disk still read.
+t.test('what comes from the disk before it was written is not given back', async (t) => {
+  const waiting = new Map<string, Slice>()
+  const l1 = createMemoryStore({ maxBytes: ROOM })
+  const l2: SliceStore = {
+    ...createMemoryStore({ maxBytes: ROOM }),
+    hasSlice: (key) => waiting.has(key),
+    getSlice: async (key) => waiting.get(key),
+    putSlice: (key, _generation, _index, slice) => !!waiting.set(key, slice),
+  }
+  const store = createTieredStore({ l1, l2, l1MaxObjectBytes: ROOM })
+  const block = put(store, 'a')
+  await l1.drop('a')
+  const got = await store.getSlice('a', 1, 0)
+  t.equal(got?.blocks, undefined)
+  t.ok(l1.hasSlice('a', 1, 0), 'it is in memory again')
+  await l1.drop('a')
+  t.notOk(block.isFree)
+  t.ok(got?.segments[0].equals(Buffer.alloc(BLOCK_BYTES, 'a')))
 })
