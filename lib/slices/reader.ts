@@ -168,6 +168,11 @@ function followFill(fill: Fill, reader: FillReader, last: number, sink: Sink): P
     resolve()
   }
 
+  function fail(error: unknown): void {
+    forget()
+    reject(error)
+  }
+
   function goOn(): void {
     reader.block(false)
     send()
@@ -186,7 +191,7 @@ function followFill(fill: Fill, reader: FillReader, last: number, sink: Sink): P
           if (!more) reader.block(true)
           reader.advance(part.length)
           if (more) continue
-          sink.drained().then(goOn)
+          sink.drained().then(goOn).catch(fail)
           return
         }
         const isBehind = reader.offset < fill.produced
@@ -196,8 +201,7 @@ function followFill(fill: Fill, reader: FillReader, last: number, sink: Sink): P
       }
       end()
     } catch (error) {
-      forget()
-      reject(error)
+      fail(error)
     }
   }
 
