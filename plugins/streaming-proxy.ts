@@ -48,14 +48,14 @@ const streamingProxy: FastifyPluginAsync<StreamingProxyOptions> = async (fastify
     // Asked when they are needed: the plugins may be registered later, or not at all.
     overloaded: () => fastify.pressure?.refusal() ?? null,
     stallOf: (socket) => fastify.clientLimits?.stallOf(socket) ?? null,
-    onMemoryHit: options.beforeHooks ? (socket) => lane.follow(socket) : undefined,
+    onRegular: options.beforeHooks ? (socket) => lane.follow(socket) : undefined,
     keepAlive: () => fastify.server.keepAliveTimeout,
   })
   const lane = createExpressLane({
     server: fastify.server,
     // A log wants to know more of a request than its answer does.
-    answer: (memory, length, socket, longest) =>
-      current.accessLog ? null : cache.answerAtOnce(memory, length, socket, longest),
+    answer: (memory, length, socket, longest, open) =>
+      current.accessLog ? null : cache.answerAtOnce(memory, length, socket, longest, open),
     waiting(change, cut, socket) {
       cache.counters.requestsNow += change
       const isStalled = cut && fastify.clientLimits?.stallOf(socket)

@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net'
-import { type CacheKeyOptions, cacheKey, parseTarget, type Target } from '../semantics/key.ts'
+import { type CacheKeyOptions, cacheKey, parseTarget } from '../semantics/key.ts'
 import { readPlainRequest } from '../semantics/plain-request.ts'
 import { arePassedAsSent } from '../semantics/request-fields.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
 import { selectHead } from '../semantics/vary.ts'
-import type { Context } from './context.ts'
+import type { ClientResponse, Context, Exchange } from './context.ts'
 import { observeTtfb } from './counters.ts'
-import type { Exchanges } from './exchange.ts'
+import type { Exchanges, PlainGet } from './exchange.ts'
 import { countHit, findFresh, needsMore } from './fast-path.ts'
 import type { HotObjects } from './hot-objects.ts'
 import { createKnownRequests, type KnownRequests, type RequestMemory } from './known-requests.ts'
@@ -26,11 +26,12 @@ export interface RequestBytes extends RequestMemory {
 }
 
 /**
- * Answers a hit from the bytes of its request, with the very bytes that it would get by way of node:http. Everything that is
- * not a plain GET of something fresh in memory is left to that.
+ * Answers a plain GET from the bytes of its request, with the very bytes that it would get by way of node:http: at once, if it is of
+ * something fresh in memory, else on a response that it opens. Everything that is no plain GET is left to node:http.
  *
  * @param length bytes of the request
- * @param longest bytes that the body may have
+ * @param longest bytes that a body which is sent at once may have
+ * @param open gives the response; null = there can be none
  * @returns null = nothing has happened
  */
 export type AnswerAtOnce = (
@@ -38,14 +39,14 @@ export type AnswerAtOnce = (
   length: number,
   socket: Socket,
   longest: number,
-) => ReadyResponse | null
+  open: () => ClientResponse | null,
+) => ReadyResponse | 'taken' | null
 
-/** What was read of a request whose fields ask for nothing special. */
-interface Asked {
-  fields: FieldList
+/** What was read of a request. */
+interface Asked extends PlainGet {
   scheme: string
-  target: Target
-  key: string
+  /** Its fields ask for nothing special. */
+  isSimple: boolean
 }
 
 export function createAnswerAtOnce(
@@ -53,6 +54,8 @@ export function createAnswerAtOnce(
   options: AtOnceOptions,
   exchanges: Exchanges,
   hot: HotObjects,
+  /** Serves what was not answered at once. */
+  serve: (exchange: Exchange) => void,
 ): AnswerAtOnce {
   const { counters } = context
   const responses = createReadyResponses()
@@ -61,11 +64,25 @@ export function createAnswerAtOnce(
 
   function read(text: string, socket: Socket): Asked | null {
     const request = readPlainRequest(text)
-    if (request === null || needsMore(request.fields)) return null
+    if (request === null) return null
     const { fields } = request
     const scheme = exchanges.schemeOf(socket, fields)
     const target = parseTarget('GET', request.path, request.host, scheme)
-    return target.ok ? { fields, scheme, target, key: cacheKey(target, options.key) } : null
+    if (!target.ok) return null
+    return { fields, scheme, target, key: cacheKey(target, options.key), isSimple: !needsMore(fields) }
+  }
+
+  function ready(asked: Asked, longest: number): ReadyResponse | null {
+    const startedAt = performance.now()
+    const found = findFresh(context, asked.key, asked.fields, selectAsSent)
+    if (found === null || found.length > longest || found.head.status === 204) return null
+    const response = responses.of(found, options.isKeyShown() ? asked.key : undefined, options.keepAlive())
+    if (response === null) return null
+    counters.requests++
+    counters.responsesByClass[Math.floor(found.head.status / 100)]++
+    countHit(counters, found)
+    observeTtfb(counters, (performance.now() - startedAt) / 1000)
+    return response
   }
 
   function answer(
@@ -73,33 +90,36 @@ export function createAnswerAtOnce(
     length: number,
     socket: Socket,
     longest: number,
-  ): ReadyResponse | null {
-    const startedAt = performance.now()
+    open: () => ClientResponse | null,
+  ): ReadyResponse | 'taken' | null {
     known ??= createKnownRequests()
     let asked = known.find(request, length)
     const isKnown = asked !== undefined && asked.scheme === exchanges.schemeOf(socket, asked.fields)
     if (!isKnown) asked = read(request.bytes.toString('latin1', 0, length), socket) ?? undefined
     if (asked === undefined) return null
-    const found = findFresh(context, asked.key, asked.fields, selectAsSent)
-    if (found === null || found.length > longest || found.head.status === 204) return null
-    const response = responses.of(found, options.isKeyShown() ? asked.key : undefined, options.keepAlive())
-    if (response === null) return null
-    if (!isKnown) known.remember(request, length, asked)
-    counters.requests++
-    counters.responsesByClass[Math.floor(found.head.status / 100)]++
-    countHit(counters, found)
-    hot.see(asked.target)
-    observeTtfb(counters, (performance.now() - startedAt) / 1000)
-    return response
+    const response = asked.isSimple ? ready(asked, longest) : null
+    if (response !== null) {
+      // What is asked for once is not worth its place.
+      if (!isKnown) known.remember(request, length, asked)
+      hot.see(asked.target)
+      return response
+    }
+    const res = open()
+    if (res === null) return null
+    serve(exchanges.openPlain(asked, socket, res))
+    return 'taken'
   }
 
-  return (request, length, socket, longest) => {
+  return (request, length, socket, longest, open) => {
+    let res: ClientResponse | null = null
     try {
-      return answer(request, length, socket, longest)
+      return answer(request, length, socket, longest, () => (res = open()))
     } catch (error) {
       // Thrown from an event of the connection it would end the process.
       context.log?.warn({ err: error }, 'could not answer a request at once')
-      return null
+      if (res === null) return null
+      socket.destroy()
+      return 'taken'
     }
   }
 }

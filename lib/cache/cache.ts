@@ -18,7 +18,7 @@ import { createRetryBudget } from '../upstream/retry.ts'
 import { type AnswerAtOnce, createAnswerAtOnce } from './at-once.ts'
 import type { Bans } from './bans/bans.ts'
 import { createBusyMap } from './busy-map.ts'
-import type { Context, Settings } from './context.ts'
+import type { Context, Exchange, Settings } from './context.ts'
 import { type Counters, createCounters } from './counters.ts'
 import { createExchanges, type ExchangeOptions } from './exchange.ts'
 import { sendError } from './failures.ts'
@@ -79,8 +79,11 @@ export interface CacheOptions extends ExchangeOptions {
   setCookie: SetCookiePolicy
   /** Asked for each request that memory does not answer at once; null = there is room for it. */
   overloaded?: () => Refusal | null
-  /** Called for each hit that went by way of node:http, with its connection: the next one may go without. */
-  onMemoryHit?: (socket: Socket) => void
+  /**
+   * Called with the connection of a GET that came by way of node:http, if it was a hit in memory or not the first of its
+   * connection: the next one may go without.
+   */
+  onRegular?: (socket: Socket) => void
   /** What Keep-Alive tells clients of {@link ProxyCache.answerAtOnce}, in milliseconds. */
   keepAlive?: () => number
   log?: StoreLog
@@ -113,7 +116,7 @@ export interface ProxyCache {
     onFinished?: (finished: Finished) => void,
     onHead?: () => void,
   ): void
-  /** Answers a hit before node:http has made a request of its bytes. */
+  /** Answers a plain GET before node:http has made a request of its bytes. */
   readonly answerAtOnce: AnswerAtOnce
   /** Forwards a request that asks for another protocol (WebSocket). */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer, onFinished?: (finished: Finished) => void): void
@@ -199,7 +202,28 @@ export function createCache(given: CacheOptions): ProxyCache {
     },
     exchanges,
     hot,
+    (exchange) => {
+      if (caching) hot.see(exchange.target)
+      goOn(exchange, caching, false)
+    },
   )
+
+  /** Serves what a few look-ups in memory have not answered. */
+  function goOn(exchange: Exchange, usesCache: boolean, cacheable: boolean): void {
+    const refusal = options.overloaded?.() ?? null
+    if (refusal !== null && !(usesCache && isInMemory(context, exchange))) {
+      refuse(context, exchange, refusal)
+    } else if (loops(exchange.fields, instance)) {
+      const status = ['Proxy-Status', proxyStatus('proxy_loop_detected')]
+      sendError(exchange, 508, '508 this proxy is its own origin', status)
+    } else if (usesCache) {
+      // All spellings of one key are one request to the origin, which might tell them apart.
+      exchange.target.path = normalisedPath(exchange.target.path)
+      serve(context, exchange)
+    } else {
+      pass(context, exchange, !caching ? 'bypass' : cacheable ? 'request' : 'method')
+    }
+  }
 
   return {
     counters,
@@ -214,21 +238,9 @@ export function createCache(given: CacheOptions): ProxyCache {
       // A body is not in the key, so nothing that may depend on it is stored or served.
       const usesCache = cacheable && !hasBody(exchange.fields)
       if (usesCache) hot.see(exchange.target)
-      if (usesCache && serveFromMemory(context, exchange, options.onMemoryHit)) return
-      const refusal = options.overloaded?.() ?? null
-      if (refusal !== null && !(usesCache && isInMemory(context, exchange))) {
-        return refuse(context, exchange, refusal)
-      }
-      if (loops(exchange.fields, instance)) {
-        const status = ['Proxy-Status', proxyStatus('proxy_loop_detected')]
-        sendError(exchange, 508, '508 this proxy is its own origin', status)
-      } else if (usesCache) {
-        // All spellings of one key are one request to the origin, which might tell them apart.
-        exchange.target.path = normalisedPath(exchange.target.path)
-        serve(context, exchange)
-      } else {
-        pass(context, exchange, !caching ? 'bypass' : cacheable ? 'request' : 'method')
-      }
+      if (method === 'GET' && exchange.socket.bytesWritten > 0) options.onRegular?.(exchange.socket)
+      if (usesCache && serveFromMemory(context, exchange, options.onRegular)) return
+      goOn(exchange, usesCache, cacheable)
     },
 
     upgrade(req, duplex, head, onFinished) {

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { LRUCache } from 'lru-cache'
 import type { CachingOptions } from '../semantics/freshness.ts'
@@ -59,11 +59,37 @@ export interface Context extends Settings {
 /** Failed upstream requests that one client waits for: its own, or one it had joined and one it took over. */
 export const MAX_FAILURES = 2
 
+/** What the cache wants of a response: node's, or one without a stream of its own, as `net/lane-response.ts` has it. */
+export interface ClientResponse {
+  /** Null once node:http has taken it away. */
+  readonly socket: Socket | null
+  readonly statusCode: number
+  readonly headersSent: boolean
+  shouldKeepAlive: boolean
+  readonly writableEnded: boolean
+  readonly writableFinished: boolean
+  readonly writableLength: number
+  readonly writableCorked: number
+  readonly writableNeedDrain: boolean
+  once(event: 'close' | 'drain', listener: () => void): unknown
+  off(event: 'close' | 'drain', listener: () => void): unknown
+  writeHead(status: number, fields: FieldList): unknown
+  /** @param taken called when the bytes are not read any more */
+  write(bytes: Buffer, taken?: () => void): boolean
+  end(bytes?: Buffer): unknown
+  flushHeaders(): void
+  uncork?(): void
+  addTrailers(pairs: [string, string][]): void
+  writeInformation?(status: number, fields: FieldList): void
+  writeProcessing?(): void
+  writeEarlyHints?(hints: Record<string, string | string[]>): void
+}
+
 /** One client request and its response. */
 export interface Exchange {
   readonly req: IncomingMessage
   readonly socket: Socket
-  readonly res: ServerResponse
+  readonly res: ClientResponse
   readonly method: string
   readonly fields: FieldList
   /** The fields that a fill for this request is asked with: by these the origin selects, and so do we. */

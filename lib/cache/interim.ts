@@ -18,9 +18,9 @@ export function relayInterim({ req, res, sink }: Exchange, status: number, field
   const passed = without(endToEnd(fields), NO_CONTENT)
   try {
     // Node before 26 knows these two only.
-    if (typeof res.writeInformation === 'function') res.writeInformation(status, passed)
-    else if (status === 102) res.writeProcessing()
-    else if (status === 103) res.writeEarlyHints(hints(passed))
+    if (res.writeInformation) res.writeInformation(status, passed)
+    else if (status === 102) res.writeProcessing?.()
+    else if (status === 103) res.writeEarlyHints?.(hints(passed))
   } catch {
     // What Node refuses to write is left out: a hint must not cost the answer.
   }

@@ -1,12 +1,12 @@
-import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Mutable } from '../semantics/types.ts'
 import type { Sink } from '../slices/reader.ts'
+import type { ClientResponse } from './context.ts'
 import type { Counters } from './counters.ts'
 
 /** A client's response as a sink. Buffers only: a string would make Node encode the header block as UTF-8. */
-export function createSink(res: ServerResponse, counters: Counters): Sink {
+export function createSink(res: ClientResponse, socket: Socket, counters: Counters): Sink {
   const callbacks = new Set<() => void>()
-  const { socket } = res.req
   // Of writes whose bytes may still be read. Most responses have none: they need no set of their own.
   let beingTaken = NONE
 
@@ -28,7 +28,7 @@ export function createSink(res: ServerResponse, counters: Counters): Sink {
 
   /** node:http keeps what is written back until the end of the turn. Most often the kernel takes all of it: then nobody need wait. */
   function flush(): boolean {
-    if (res.writableCorked > 0) res.uncork()
+    if (res.writableCorked > 0) res.uncork?.()
     return res.writableLength === 0
   }
 

@@ -1,6 +1,10 @@
 import { type IncomingMessage, maxHeaderSize, type Server } from 'node:http'
 import { Socket } from 'node:net'
+import { LaneResponse, type ResponsePlace } from './lane-response.ts'
 import { readShared, type SharedMemory, sharedMemory } from './shared-read.ts'
+
+/** A response is under way. */
+export const TAKEN = 'taken'
 
 /** A whole response, to be sent in this order. */
 export interface ReadyResponse {
@@ -13,21 +17,27 @@ export interface ReadyResponse {
 export interface ExpressLaneOptions {
   server: Server
   /**
-   * Answers the bytes of a request at once, or leaves them to node:http. They begin where a request begins; whether they are
-   * just one, and no other, is for this to judge.
+   * Answers the bytes of a request at once, opens the response to it, or leaves them to node:http. They begin where a
+   * request begins; whether they are just one, and no other, is for this to judge.
    *
    * @param length bytes of the request, at the beginning of the memory
-   * @param longest bytes that the body may have: clients that take nothing shall not hold much memory
+   * @param longest bytes that the body of what is answered at once may have: clients that take nothing shall not hold much memory
+   * @param open gives a response that takes its time; called, it must be answered; null = not on this connection
    */
-  answer(memory: SharedMemory, length: number, socket: Socket, longest: number): ReadyResponse | null
+  answer(
+    memory: SharedMemory,
+    length: number,
+    socket: Socket,
+    longest: number,
+    open: () => LaneResponse | null,
+  ): ReadyResponse | typeof TAKEN | null
   /** Responses that clients have not taken yet: one more (1), one less (-1), or one whose connection ended first (-1, cut). */
   waiting(change: 1 | -1, cut: boolean, socket: Socket): void
 }
 
 /**
- * Answers requests on the connections that it follows before node:http has seen a byte of them: for a response that is ready
- * in memory its parser, request and response objects cost twice what the system does. Whatever is not answered goes the
- * usual way, byte for byte.
+ * Answers requests on the connections that it follows before node:http has seen a byte of them: its parser, request and
+ * response objects cost twice what the system does. Whatever is not answered goes the usual way, byte for byte.
  *
  * Only on connections that node:http has answered before: its timers for them have begun, and it is known to be between two
  * requests.
@@ -80,6 +90,21 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
     let keepAlive = server.keepAliveTimeout
     let queued: QueuedResponse | null = null
     let timeout = 0
+    let response: LaneResponse | null = null
+    /** Requests wait for the response under way. */
+    let isHeldBack = false
+    const place: ResponsePlace = {
+      socket,
+      keepAlive: () => server.keepAliveTimeout,
+      ended(last) {
+        response = socket._httpMessage = null
+        if (last) socket.destroySoon()
+        else if (isHeldBack) {
+          isHeldBack = false
+          socket.resume()
+        }
+      },
+    }
     /** The chunk that the stream brings was not for us when it came. */
     let isLookedAt = false
 
@@ -98,7 +123,7 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
         chunk.copy(sharedMemory.bytes)
         if (answersNow(chunk.length)) return
       }
-      if (queued !== null) {
+      if (queued !== null || response !== null) {
         holdBack(chunk)
         return
       }
@@ -115,6 +140,7 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
 
     /** Whoever lets the connection flow: node:http would never answer what comes before the response has gone. */
     function holdBack(chunk: Buffer): void {
+      isHeldBack = true
       socket.pause()
       socket.unshift(chunk)
     }
@@ -123,17 +149,28 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
       if (length > MAX_REQUEST || sharedMemory.bytes[0] !== G) return false
       if (!betweenRequests || socket._httpMessage || !isSettled()) return false
       const longest = queuedBytes > MAX_QUEUED ? SHORT : Number.POSITIVE_INFINITY
-      const response = answer(sharedMemory, length, socket, longest)
-      if (response === null) return false
-      if (response.rest.length === 0) socket.write(response.first)
+      const ready = answer(sharedMemory, length, socket, longest, open)
+      if (ready === null) return false
+      if (ready !== TAKEN) send(ready)
+      return true
+    }
+
+    function open(): LaneResponse | null {
+      // Node's clock for a connection that stands still is off then, and that of an idle one is answered by the response.
+      if (server.timeout > 0) return null
+      response = socket._httpMessage = new LaneResponse(place)
+      return response
+    }
+
+    function send({ first, rest, length }: ReadyResponse): void {
+      if (rest.length === 0) socket.write(first)
       else {
         socket.cork()
-        socket.write(response.first)
-        for (const bytes of response.rest) socket.write(bytes)
+        socket.write(first)
+        for (const bytes of rest) socket.write(bytes)
         socket.uncork()
       }
-      if (socket.writableLength > 0) waitForClient(response.length)
-      return true
+      if (socket.writableLength > 0) waitForClient(length)
     }
 
     /** Until the client has taken it, this is a response like any other: for timeouts, for closing, and for what comes next. */
@@ -155,17 +192,24 @@ export function createExpressLane({ server, answer, waiting }: ExpressLaneOption
       queuedBytes -= queued.length
       queued = socket._httpMessage = null
       waiting(-1, cut, socket)
+      isHeldBack = false
       if (cut) return
       socket.setTimeout(timeout)
       socket.resume()
+    }
+
+    function onClose(): void {
+      // Not every write that a closed connection leaves behind is called back.
+      onTaken()
+      response?.closed()
     }
 
     followed.add(socket)
     socket.removeListener('data', toNode)
     // Found by this name, as once() has it, it goes when node:http takes its own off: what follows an upgrade is no HTTP/1.1.
     socket.on('data', Object.assign(onData, { listener: toNode }))
-    // Not every write that a closed connection leaves behind is called back.
-    socket.once('close', () => onTaken())
+    socket.on('drain', () => response?.drained())
+    socket.once('close', onClose)
     // Not from within a read of node's parser.
     setImmediate(() => socket.parser && readShared(socket, onRead))
   }

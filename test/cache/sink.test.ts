@@ -45,7 +45,7 @@ function lent(length: number) {
 t.test('bytes are taken once, when the kernel has them', async (t) => {
   const { client, response } = await startServer(t)
   const res = await response('/')
-  const sink = createSink(res, createCounters())
+  const sink = createSink(res, res.req.socket, createCounters())
   res.writeHead(200, { 'Content-Length': 64 * 1024 * 1024 })
   const pieces = Array.from({ length: 512 }, () => lent(128 * 1024))
   for (const { bytes, take } of pieces) sink.write(bytes, take)
@@ -60,7 +60,7 @@ t.test('bytes are taken once, when the kernel has them', async (t) => {
 t.test('what a client that goes has not taken is taken all the same, once', async (t) => {
   const { client, response } = await startServer(t)
   const res = await response('/')
-  const sink = createSink(res, createCounters())
+  const sink = createSink(res, res.req.socket, createCounters())
   res.writeHead(200)
   const pieces = Array.from({ length: 512 }, () => lent(128 * 1024))
   for (const { bytes, take } of pieces) sink.write(bytes, take)
@@ -78,7 +78,7 @@ t.test(
     const { client, response } = await startServer(t)
     const first = await response('/first')
     const second = await response('/second')
-    const sink = createSink(second, createCounters())
+    const sink = createSink(second, second.req.socket, createCounters())
     second.writeHead(200, { 'Content-Length': 1000 })
     const piece = lent(100)
     sink.write(piece.bytes, piece.take)

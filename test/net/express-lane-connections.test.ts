@@ -144,7 +144,7 @@ t.test('a hit does not overtake the answer that was asked for before it', async 
   const connection = await warmed(lane)
   await hit(t, lane, connection)
   connection.write(plain('/slow'))
-  await until(() => lane.seen.at(-1) === '/slow')
+  await until(() => lane.origin.requests.at(-1)!.target === '/slow')
   const socket = lane.sockets.at(-1)!
   const { bytesRead } = socket
   connection.write(plain('/warm'))

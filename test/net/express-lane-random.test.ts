@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { bytesOf } from '../helpers/bytes.ts'
 import { type Answer, type Connection, connect, serialise } from '../helpers/client.ts'
-import type { Script } from '../helpers/origin.ts'
+import type { Exchange, Script } from '../helpers/origin.ts'
 import { createRandom, type Random } from '../helpers/random.ts'
 import { HOST, type Lane, type LaneOptions, startLane } from './lane.ts'
 
@@ -25,14 +25,59 @@ const script: Script = async (request, exchange) => {
   const { method, target } = request
   if (method !== 'GET' && method !== 'HEAD')
     return exchange.respond({ status: 201, body: await request.body })
-  if (target.startsWith('/miss')) {
-    return exchange.respond({ fields: ['Cache-Control', 'no-store', 'Date', DATE], body: target })
-  }
+  const kind = /^\/miss\/(\w+)/.exec(target)?.[1]
+  if (kind !== undefined) return miss(kind, exchange)
   const fields = ['Cache-Control', 'max-age=3600', 'Date', DATE, 'ETag', '"1"', 'X-Latin1', '\xe9']
   if (target === '/vary') fields.push('Vary', 'Accept-Encoding')
   const body = bodies[target] ?? `${target} ${request.header('accept-encoding')}`
   return exchange.respond({ status: target === '/gone' ? 410 : 200, fields, body })
 }
+
+/** What no cache has. */
+async function miss(kind: string, exchange: Exchange): Promise<void> {
+  const body = bytesOf(2, kind === 'long' ? 200_000 : 3000)
+  const fields = ['Cache-Control', 'no-store', 'Date', DATE]
+  switch (kind) {
+    case 'stored':
+      return exchange.respondFile(bytesOf(3, 150_000), { cacheControl: 'max-age=3600', etag: '"1"' })
+    case 'file':
+      return exchange.respondFile(body, { cacheControl: 'no-store', etag: '"1"' })
+    case 'none':
+      return exchange.respond({ status: 204, fields })
+    case 'status':
+      return exchange.respond({ status: 599, fields, body })
+    case 'undated':
+      return exchange.respond({ fields: ['Cache-Control', 'no-store'], body })
+    case 'hints':
+      await exchange.write('HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n')
+      break
+    case 'closed':
+      await exchange.head({ fields: [...fields, 'Connection', 'close'] })
+      await exchange.write(body)
+      return exchange.end()
+    case 'chunked':
+    case 'trailers':
+      await exchange.head({ fields: [...fields, 'Transfer-Encoding', 'chunked'] })
+      await exchange.chunk(body)
+      if (kind === 'trailers') return exchange.write('0\r\nX-Sum: 1\r\n\r\n')
+      return exchange.chunk()
+  }
+  return exchange.respond({ fields, body })
+}
+
+const MISSES = [
+  'stored',
+  'file',
+  'none',
+  'status',
+  'undated',
+  'hints',
+  'closed',
+  'chunked',
+  'trailers',
+  'long',
+  'x',
+]
 
 interface Asked {
   bytes: Buffer
@@ -74,7 +119,12 @@ let misses = 0
 function anyRequest(random: Random): Asked {
   const method = random.pick(METHODS)
   const isRead = method === 'GET' || method === 'HEAD'
-  const target = !isRead ? '/post' : random.chance(0.1) ? `/miss/${misses++}` : random.pick(OBJECTS)
+  const isMiss = random.chance(0.2)
+  const target = !isRead
+    ? '/post'
+    : isMiss
+      ? `/miss/${random.pick(MISSES)}/${misses++}`
+      : random.pick(OBJECTS)
   const headers = ['Host', HOST, ...random.pick(FIELDS)]
   // It looks like a request itself.
   const inner = serialise('/a', HOST, { headers: ['Host', HOST] })

@@ -65,9 +65,6 @@ const STORED: Record<string, Response> = {
   '/%41%2f?b=%c3': { body: 'x', fields: FIELDS },
   '/[a]|b?[c]=|': { body: 'x', fields: FIELDS },
 }
-/** What goes by way of node:http all the same: it would say more, or less. */
-const LEFT = new Set(['/none', '/own-status', '/vary-more'])
-
 const script: Script = (request, exchange) => exchange.respond(STORED[request.target] ?? STORED['/ok'])
 
 /** The bytes of one answer by way of node:http, and of one without. */
@@ -103,7 +100,7 @@ for (const settings of [{}, { cacheStatusKey: true }, { trustedProxies: ['127.0.
       const [slow, fast, isFast] = await bothWays(lane, target)
       t.equal(fast, slow, target)
       t.match(slow, /^HTTP\/1\.1 \d+ /)
-      t.equal(isFast, !LEFT.has(target), `${target} ${isFast ? 'did not come' : 'came'} to node:http`)
+      t.ok(isFast, `${target} did not come to node:http`)
     }
     for (const proto of ['https', 'http', 'x']) {
       const [slow, fast, isFast] = await bothWays(lane, '/ok', ['X-Forwarded-Proto', proto])
@@ -140,7 +137,7 @@ t.test('schemes, ports and variants are kept apart', async (t) => {
         }
       }
     }
-    t.equal(lane.seen.length === 0, round === 1)
+    t.equal(lane.seen.length, 0)
     connection.close()
   }
 })
