@@ -54,7 +54,7 @@ function wholeSlices(sliceSize: number, exchange: Exchange): AskedRange | null {
  *
  * @param alone do not wait for another request's answer: it would be of no use, or has been none
  */
-export async function ask(
+export function ask(
   context: Context,
   resource: Resource,
   exchange: Exchange,

@@ -139,23 +139,8 @@ export async function sendSelection(
   const isWhole = selection.status === head.status && exchange.req.httpVersionMinor > 0
   const trailed = isWhole && answer.trailers !== undefined && answer.trailers.length > 0
   const bodyLength = trailed ? null : selection.bodyLength
-  let fields = answer.received
-    ? [...answer.received, ...ownFields(exchange, answer)]
-    : responseFields(head, cacheFields(exchange, answer))
-  // With what is stored, its Cache-Control above all, a cache in front of us would keep our refusal for everybody.
-  if (selection.status === 416 && head.status !== 416) fields = ownFields(exchange, answer)
-  const contentType = fieldValue(head.fields, 'content-type')
-  if (boundary) {
-    fields = without(fields, CONTENT_TYPE)
-    fields.push('Content-Type', `multipart/byteranges; boundary=${boundary}`)
-  }
-  if (selection.status === 206) fields = without(fields, NOT_OF_A_PART)
-  fields.push(...selection.extra)
-  // Of a 304 it would be the length of what the client has (RFC 9110 section 8.6).
-  const tellsLength = selection.status !== 204 && selection.status !== 304
-  if (bodyLength !== null && tellsLength) fields.push('Content-Length', String(bodyLength))
-  sendHead(exchange, answer.result, selection.status, fields)
-  if (exchange.method === 'HEAD' || !tellsLength || ranges.length === 0) {
+  sendHeadOf(exchange, answer, selection, bodyLength)
+  if (exchange.method === 'HEAD' || !tellsLength(selection) || ranges.length === 0) {
     res.end()
     return
   }
@@ -163,7 +148,8 @@ export async function sendSelection(
   if (first && !first.reader.peek()) res.flushHeaders()
   let following = first
   for (const range of ranges) {
-    if (boundary) sink.write(partHeader(boundary, contentType, range, head.length!))
+    if (boundary)
+      sink.write(partHeader(boundary, fieldValue(head.fields, 'content-type'), range, head.length!))
     if (!(await sendRange(source, range, sink, following))) return
     following = undefined
   }
@@ -172,6 +158,40 @@ export async function sendSelection(
   if (bodyLength === null && answer.trailers) addTrailers(exchange, answer.trailers)
   res.end()
 }
+
+/** Sends a response whose whole body is there. */
+export function sendAtOnce(exchange: Exchange, answer: Answer, selection: Selection, body: Buffer): void {
+  sendHeadOf(exchange, answer, selection, selection.bodyLength)
+  exchange.res.end(tellsLength(selection) ? body : undefined)
+}
+
+/** @param bodyLength bytes, null = chunked */
+function sendHeadOf(
+  exchange: Exchange,
+  answer: Answer,
+  selection: Selection,
+  bodyLength: number | null,
+): void {
+  const { head } = answer
+  let fields: FieldList
+  if (answer.received) {
+    fields = answer.received.slice()
+    addCacheFields(fields, cacheFields(exchange, answer))
+  } else fields = responseFields(head, cacheFields(exchange, answer))
+  // With what is stored, its Cache-Control above all, a cache in front of us would keep our refusal for everybody.
+  if (selection.status === 416 && head.status !== 416) fields = ownFields(exchange, answer)
+  if (selection.boundary) {
+    fields = without(fields, CONTENT_TYPE)
+    fields.push('Content-Type', `multipart/byteranges; boundary=${selection.boundary}`)
+  }
+  if (selection.status === 206) fields = without(fields, NOT_OF_A_PART)
+  fields.push(...selection.extra)
+  if (bodyLength !== null && tellsLength(selection)) fields.push('Content-Length', String(bodyLength))
+  sendHead(exchange, answer.result, selection.status, fields)
+}
+
+/** Of a 304 it would be the length of what the client has (RFC 9110 section 8.6). */
+const tellsLength = ({ status }: Selection) => status !== 204 && status !== 304
 
 export function sendHead(exchange: Exchange, result: string, status: number, fields: FieldList): void {
   exchange.result = result

@@ -1,7 +1,14 @@
 import type { Fill } from '../slices/fill.ts'
 import type { Context, Exchange } from './context.ts'
 import type { Resource } from './resource.ts'
-import { type Answer, answerPreconditions, type Selection, select, selectWhole } from './respond.ts'
+import {
+  type Answer,
+  answerPreconditions,
+  type Selection,
+  select,
+  selectWhole,
+  sendAtOnce,
+} from './respond.ts'
 import { sendBody } from './send-body.ts'
 import { canFetchSlices } from './slice-transfers.ts'
 import { createSource, passingSource } from './source.ts'
@@ -33,6 +40,10 @@ export async function serveFetched(
     leave()
     return false
   }
+  if (wantsBody && sendWhatCame(context, exchange, answer, selection, fill)) {
+    leave()
+    return true
+  }
   const endReading = context.resources.reading(resource, head.generation)
   const source = stored ? createSource(context, resource, exchange, head) : passingSource(context, fill)
   try {
@@ -51,6 +62,24 @@ export async function serveFetched(
     source.close()
     endReading()
   }
+}
+
+/** Most small bodies have come with their head: they need no reader. @returns false when this one has not */
+function sendWhatCame(
+  { counters }: Context,
+  exchange: Exchange,
+  answer: Answer,
+  selection: Selection,
+  fill: Fill,
+): boolean {
+  const { ranges, bodyLength } = selection
+  if (fill.state !== 'complete' || ranges.length > 1 || bodyLength === null) return false
+  const [{ first, last }] = ranges
+  const bytes = fill.atHand(first, last)
+  if (bytes === undefined || answer.trailers?.length) return false
+  counters.bytesToClients += bytes.length
+  sendAtOnce(exchange, answer, selection, bytes)
+  return true
 }
 
 /**

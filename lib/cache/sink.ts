@@ -6,14 +6,15 @@ import type { Counters } from './counters.ts'
 
 /** A client's response as a sink. Buffers only: a string would make Node encode the header block as UTF-8. */
 export function createSink(res: ClientResponse, socket: Socket, counters: Counters): Sink {
-  const callbacks = new Set<() => void>()
-  // Of writes whose bytes may still be read. Most responses have none: they need no set of their own.
+  // Most responses ask for neither of these: they need no sets of their own.
+  let callbacks = NONE
+  // Of writes whose bytes may still be read.
   let beingTaken = NONE
 
   res.once('close', () => {
     sink.gone = true
     for (const callback of callbacks) callback()
-    callbacks.clear()
+    callbacks = NONE
     if (beingTaken.size === 0) return
     // Of a pipelined response Node may forget that it was destroyed, and send what was written when its turn comes.
     if (socket.destroyed) forgetWrites()
@@ -30,6 +31,11 @@ export function createSink(res: ClientResponse, socket: Socket, counters: Counte
   function flush(): boolean {
     if (res.writableCorked > 0) res.uncork?.()
     return res.writableLength === 0
+  }
+
+  function add(callback: () => void): void {
+    if (callbacks === NONE) callbacks = new Set()
+    callbacks.add(callback)
   }
 
   const sink: Mutable<Sink> = {
@@ -51,7 +57,7 @@ export function createSink(res: ClientResponse, socket: Socket, counters: Counte
         const timer = within === undefined ? undefined : setTimeout(settle, within, false)
         const done = () => settle(true)
         res.once('drain', done)
-        callbacks.add(done)
+        add(done)
         function settle(drained: boolean): void {
           clearTimeout(timer)
           res.off('drain', done)
@@ -63,7 +69,7 @@ export function createSink(res: ClientResponse, socket: Socket, counters: Counte
     onGone(callback) {
       // Who registers late, after reading from disk, must hear of it too: nothing else would stop its transfer.
       if (sink.gone) queueMicrotask(callback)
-      else callbacks.add(callback)
+      else add(callback)
       return () => callbacks.delete(callback)
     },
   }

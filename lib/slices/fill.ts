@@ -74,6 +74,8 @@ export interface Fill {
   /** Whether a reader at `offset` can be served by this fill, now or when it has come so far. */
   covers(offset: number): boolean
   attach(offset: number): FillReader
+  /** All bytes from `first` to `last`, if they are in memory now, in one piece that may be kept. */
+  atHand(first: number, last: number): Buffer | undefined
   /** Keeps the fill alive for readers that are about to attach; call the result once. */
   hold(): () => void
   /** The fill is wanted to its end, readers or not. */
@@ -275,6 +277,13 @@ export function createFill(options: FillOptions): Fill {
     },
 
     attach,
+
+    atHand(first, last) {
+      const bytes = segments.lasting(first)
+      const length = last - first + 1
+      if (bytes === undefined || bytes.length < length) return undefined
+      return bytes.length === length ? bytes : bytes.subarray(0, length)
+    },
 
     hold() {
       holds++

@@ -19,6 +19,8 @@ export interface Segments {
   append(chunk: Buffer, block?: MemoryBlock): void
   /** What is held from `offset` to the end of the segment that holds it; undefined when nothing is. */
   at(offset: number): Buffer | undefined
+  /** The same, but not what lies in a block. */
+  lasting(offset: number): Buffer | undefined
   /** The block that `at` lies in, held once more: for whoever lets go of it, when nobody reads those bytes any more. */
   holdAt(offset: number): MemoryBlock | undefined
   /** The segments of `[first, end)`, which must be held, and the blocks that they lie in, each held once more. */
@@ -93,6 +95,10 @@ export function createSegments(start: number, sliceSize: number): Segments {
     return low
   }
 
+  function after(index: number, offset: number): Buffer {
+    return partOf(buffers[index], offset - offsets[index], buffers[index].length)
+  }
+
   const held: Mutable<Segments> = {
     start,
     end: start,
@@ -112,9 +118,13 @@ export function createSegments(start: number, sliceSize: number): Segments {
 
     at(offset) {
       if (offset < held.start || offset >= held.end) return undefined
+      return after(find(offset), offset)
+    },
+
+    lasting(offset) {
+      if (offset < held.start || offset >= held.end) return undefined
       const index = find(offset)
-      const within = offset - offsets[index]
-      return partOf(buffers[index], within, buffers[index].length)
+      return blocks[index] === undefined ? after(index, offset) : undefined
     },
 
     holdAt(offset) {
