@@ -21,7 +21,7 @@ export interface StreamingProxyOptions extends ProxySettings {
   enableCache?: boolean
   cacheKey?: Partial<CacheKeyOptions>
   /**
-   * True: GET and HEAD come to the proxy before Fastify's router and hooks, and hits from memory are answered before even
+   * True: GET and HEAD come to the proxy before Fastify's router and hooks, and plain GETs are answered before even
    * node:http has seen them. For a service that has nothing else on their paths; it halves what a hit costs. Default false.
    */
   beforeHooks?: boolean
