@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { FILL_WINDOW, type FillReader } from '../../lib/slices/fill.ts'
 import { createFillMemory } from '../../lib/slices/fill-memory.ts'
+import { countedBlock } from '../helpers/blocks.ts'
 import { bytesOf } from '../helpers/bytes.ts'
 import { sendChunks, type TestFill, testFill } from './fills.ts'
 
@@ -344,4 +345,35 @@ t.test('calls back once by bytes, by the end, by a failure and by detaching', as
   test.fill.attach(0).onChange(() => (ended = test.fill.state === 'complete'))
   test.fill.finished()
   t.ok(ended)
+})
+
+t.test('what has come and lies in one piece is at hand, while somebody holds it', async (t) => {
+  const bytes = bytesOf(1, 3000)
+  const { fill } = testFill({ sliceSize: 2000, end: 3000, length: 3000 })
+  const letGo = fill.hold()
+  fill.data(bytes)
+  fill.finished()
+  for (const [first, last] of [
+    [0, 1999],
+    [0, 0],
+    [500, 1500],
+    [2000, 2999],
+    [1999, 1999],
+  ]) {
+    t.ok(fill.atHand(first, last)?.equals(bytes.subarray(first, last + 1)), `${first}-${last}`)
+  }
+  t.equal(fill.atHand(0, 2000), undefined, 'two slices are two pieces')
+  t.equal(fill.atHand(2000, 3000), undefined, 'beyond the end')
+  t.equal(fill.atHand(3000, 3000), undefined)
+  letGo()
+  t.equal(fill.atHand(0, 0), undefined)
+})
+
+t.test('what lies in memory that is used again is not at hand', async (t) => {
+  const block = countedBlock()
+  const { fill } = testFill({ sliceSize: 64 * 1024, end: 2000, length: 2000, store: null })
+  const letGo = fill.hold()
+  fill.data(block.bytes.subarray(0, 2000), block)
+  t.equal(fill.atHand(0, 1999), undefined)
+  letGo()
 })
