@@ -226,6 +226,7 @@ t.test('a service that closes waits for it, and says that the connection ends', 
     }),
   )
   const connection = await warmed(lane)
+  const [socket] = lane.sockets.slice(-1)
   connection.write(plain('/slow'))
   await until(() => lane.counters.requestsNow === 1)
   const idle = await warmed(lane)
@@ -235,6 +236,7 @@ t.test('a service that closes waits for it, and says that the connection ends', 
   const answer = await connection.answer()
   t.equal(answer.body.toString(), 'the last')
   t.equal(answer.header('connection'), 'close')
+  t.ok(socket.writableEnded, 'by us, not as an idle one some time later')
   await until(() => connection.wire.ended === 'fin')
   await closed
 })
