@@ -73,7 +73,8 @@ function sendWhatCame(
   fill: Fill,
 ): boolean {
   const { ranges, bodyLength } = selection
-  if (fill.state !== 'complete' || ranges.length > 1 || bodyLength === null) return false
+  // Without a length it is not known yet whether that is all, and what trailers follow.
+  if (ranges.length > 1 || bodyLength === null) return false
   const [{ first, last }] = ranges
   const bytes = fill.atHand(first, last)
   if (bytes === undefined || answer.trailers?.length) return false

@@ -57,9 +57,11 @@ async function miss(kind: string, exchange: Exchange): Promise<void> {
       return exchange.end()
     case 'chunked':
     case 'trailers':
+    case 'storedtrailers':
+      if (kind === 'storedtrailers') fields[1] = 'max-age=3600'
       await exchange.head({ fields: [...fields, 'Transfer-Encoding', 'chunked'] })
       await exchange.chunk(body)
-      if (kind === 'trailers') return exchange.write('0\r\nX-Sum: 1\r\n\r\n')
+      if (kind !== 'chunked') return exchange.write('0\r\nX-Sum: 1\r\n\r\n')
       return exchange.chunk()
   }
   return exchange.respond({ fields, body })
@@ -75,6 +77,7 @@ const MISSES = [
   'closed',
   'chunked',
   'trailers',
+  'storedtrailers',
   'long',
   'x',
 ]

@@ -1,5 +1,8 @@
+import { type AddressInfo, createServer } from 'node:net'
 import t from 'tap'
+import { LaneResponse } from '../../lib/net/lane-response.ts'
 import { bytesOf } from '../helpers/bytes.ts'
+import { connect } from '../helpers/client.ts'
 import type { Script } from '../helpers/origin.ts'
 import { until } from '../helpers/until.ts'
 import { plain, startLane, warmed } from './lane.ts'
@@ -270,4 +273,29 @@ t.test('interim answers come before it', async (t) => {
   t.equal(text, 'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n')
   t.equal((await connection.answer()).body.toString(), 'x')
   t.equal(lane.seen.length, length)
+})
+
+t.test('it has ended when the system has the last byte, and not before', async (t) => {
+  const body = bytesOf(3, 16 * MiB)
+  const ends: boolean[] = []
+  const taken: string[] = []
+  const server = createServer((socket) => {
+    const response = new LaneResponse({ socket, keepAlive: () => 0, ended: (last) => void ends.push(last) })
+    response.once('close', () => taken.push('closed'))
+    response.writeHead(200, ['Content-Length', String(body.length)])
+    response.write(body, () => taken.push('body'))
+    response.end()
+    response.end()
+    t.notOk(response.writableFinished)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const connection = await connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  await connection.wire.until('\r\n\r\n')
+  t.same({ ends, taken }, { ends: [], taken: [] })
+  connection.wire.unread(Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`))
+  t.ok((await connection.answer()).body.equals(body))
+  await until(() => ends.length > 0)
+  t.same({ ends, taken }, { ends: [false], taken: ['body', 'closed'] })
+  connection.close()
 })
