@@ -3,6 +3,7 @@ import { type ContentEvents, createChunkedDecoder } from './chunked.ts'
 import { OriginError, protocolError } from './errors.ts'
 import { type Framing, framingOf } from './framing.ts'
 import { parseHead, type ResponseHead } from './head.ts'
+import { createHeadReader } from './known-head.ts'
 
 export interface ResponseEvents extends ContentEvents {
   /** 100, 102, 103 and those that nobody knows yet; any number before the final head. */
@@ -34,6 +35,9 @@ const BARE_LF = /(?:^|[^\r])\n/
 const BEGINNING = 'HTTP/1.'
 const END = '\r\n\r\n'
 
+/** One for all connections: what one has read the others know, and the strings of stored heads are fewer. */
+const heads = createHeadReader()
+
 /** @param mostHead bytes of a head, and of a trailer section */
 export function createResponseReader(events: ResponseEvents, mostHead: number): ResponseReader {
   let state: State = 'over'
@@ -64,10 +68,16 @@ export function createResponseReader(events: ResponseEvents, mostHead: number): 
 
   function pushHead(bytes: Buffer, from: number, to: number): number {
     if (begun !== '') return continueHead(bytes, from, to)
+    const whole = heads.read(bytes, from, Math.min(to, from + mostHead))
+    if (whole !== undefined) {
+      const { end } = heads // an event may bring another head
+      take(whole)
+      return end
+    }
     const at = bytes.indexOf(END, from, 'latin1')
     if (at === -1 || at >= to - 3) return continueHead(bytes, from, to)
     if (at + END.length - from > mostHead) throw tooLarge()
-    take(bytes.toString('latin1', from, at + 2))
+    take(parseHead(bytes.toString('latin1', from, at + 2)))
     return at + END.length
   }
 
@@ -85,12 +95,11 @@ export function createResponseReader(events: ResponseEvents, mostHead: number): 
     }
     if (at + END.length > mostHead) throw tooLarge()
     begun = ''
-    take(text.slice(0, at + 2))
+    take(parseHead(text.slice(0, at + 2)))
     return from + at + END.length - before
   }
 
-  function take(text: string): void {
-    const head = parseHead(text)
+  function take(head: ResponseHead): void {
     if (head.status === 101) throw protocolError('another protocol, which nobody asked for')
     if (head.status < 200) {
       events.interim(head)
