@@ -15,6 +15,21 @@ export interface RequestHead {
 /** Methods whose requests are expected to have content: without any they say so (RFC 9110 section 8.6). */
 const WITH_CONTENT: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
 
+/** A field of a request before, which may be sent. */
+interface SentField {
+  name: string
+  value: string
+  line: string
+}
+
+/**
+ * By their place among the fields: those of one request are mostly those of the one before, and what was looked at once is as
+ * good the second time. More of them, and longer ones, are not remembered: whoever makes them up must not fill memory.
+ */
+const sent: SentField[] = []
+const MOST_SENT = 32
+const LONGEST_SENT = 512
+
 const TARGET = /^[\x21-\xff]+$/
 /** A line break in here would be a line of its own to the origin, and so are other characters cut down to latin1. */
 const NOT_IN_VALUES = /[^\t\x20-\x7e\x80-\xff]/
@@ -37,13 +52,20 @@ export function requestHead(method: string, path: string, fields: FieldList, con
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i]
     const value = fields[i + 1]
+    const known = sent[i / 2]
+    if (known !== undefined && known.value === value && known.name === name) {
+      text += known.line
+      continue
+    }
     if (NOT_IN_VALUES.test(value) || !isToken(name)) throw refused(`its field ${JSON.stringify(name)}`)
+    const line = `${name}: ${value}\r\n`
     if (name.length === 14 && name.toLowerCase() === 'content-length') {
       if (length !== -1 || !/^\d+$/.test(value)) throw refused('its Content-Length')
       length = Number(value)
       if (!content) continue
     } else if (isOfConnection(name)) throw refused(`its field ${name}`)
-    text += `${name}: ${value}\r\n`
+    else note(i / 2, name, value, line)
+    text += line
   }
   // Servers of HTTP/1.0 keep a connection only when they are asked.
   text += reusable ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n'
@@ -54,6 +76,17 @@ export function requestHead(method: string, path: string, fields: FieldList, con
   }
   text += length === -1 ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n'
   return { text, length: length === -1 ? null : length, reusable }
+}
+
+function note(place: number, name: string, value: string, line: string): void {
+  if (place > sent.length || place >= MOST_SENT || line.length > LONGEST_SENT) return
+  if (place === sent.length) sent.push({ name, value, line })
+  else {
+    const known = sent[place]
+    known.name = name
+    known.value = value
+    known.line = line
+  }
 }
 
 function isOfConnection(name: string): boolean {
