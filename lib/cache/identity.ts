@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import { sentRequestId, traceFields } from '../semantics/request-identity.ts'
 import type { FieldList } from '../semantics/types.ts'
 import type { Exchange } from './context.ts'
+import { newRequestId } from './request-ids.ts'
 
 /** What a request is called in logs, ours and the origin's: as its client called it, else a new UUID. */
 export function requestIdOf(exchange: Pick<Exchange, 'requestId' | 'fields'>): string {
-  exchange.requestId ??= sentRequestId(exchange.fields) ?? randomUUID()
+  exchange.requestId ??= sentRequestId(exchange.fields) ?? newRequestId()
   return exchange.requestId
 }
 
@@ -19,6 +19,6 @@ export function identityFields(
   exchange: Pick<Exchange, 'requestId' | 'fields'>,
   awaited: boolean,
 ): FieldList {
-  if (!awaited) return ['X-Request-Id', randomUUID()]
+  if (!awaited) return ['X-Request-Id', newRequestId()]
   return ['X-Request-Id', requestIdOf(exchange), ...traceFields(exchange.fields)]
 }

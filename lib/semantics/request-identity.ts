@@ -1,4 +1,4 @@
-import { fieldValues } from './fields.ts'
+import { fieldValues, hasField } from './fields.ts'
 import type { FieldList } from './types.ts'
 
 /**
@@ -12,6 +12,7 @@ const SANE_ID = /^[\x21-\x7e]{1,128}$/
 
 /** The X-Request-Id of a request; null where it has none, several or one that is not sane. */
 export function sentRequestId(request: FieldList): string | null {
+  if (!hasField(request, 'x-request-id')) return null
   const values = fieldValues(request, 'x-request-id')
   return values.length === 1 && SANE_ID.test(values[0]) ? values[0] : null
 }
@@ -22,6 +23,7 @@ const LENGTH_OF_VERSION_00 = 55
 
 /** The traceparent of a request; null where it has none, several, an invalid one, or Connection keeps it from going on. */
 export function sentTraceparent(request: FieldList): string | null {
+  if (!hasField(request, 'traceparent')) return null
   const values = fieldValues(request, 'traceparent')
   if (values.length !== 1 || !TRACEPARENT.test(values[0])) return null
   if (values[0].startsWith('00') && values[0].length !== LENGTH_OF_VERSION_00) return null
