@@ -205,6 +205,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
 }
 
 function askFields(exchange: Exchange, plan: FetchPlan): FieldList {
+  if (plan.range === null && !isConditional(plan.condition)) return exchange.forwarded()
   const range = plan.range ? ['Range', rangeField(plan.range)] : []
   return [...exchange.forwarded(), ...range, ...conditionFields(plan.condition)]
 }

@@ -21,7 +21,9 @@ export function sendWithRetries(
 ): () => void {
   const { counters, budget, maxRetries, problems } = context
   const { origin } = exchange
-  const request = { ...asked, fields: [...asked.fields, ...identityFields(exchange, asked.awaited)] }
+  const { method, path, body, cause, awaited } = asked
+  const fields = asked.fields.concat(identityFields(exchange, awaited))
+  const request: UpstreamRequest = { method, path, fields, body, cause, awaited }
   const askedAt = exchange.logged ? performance.now() : 0
   let timer: NodeJS.Timeout | undefined
   let stopped = false
