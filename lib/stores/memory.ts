@@ -23,6 +23,8 @@ type Value = readonly Head[] | Slice
 /** A list of heads or a slice. */
 interface Entry extends Named, Candidate<Entry> {
   readonly value: Value
+  /** Its name among what was evicted: 32 bits, signed, which take no memory of their own. */
+  readonly name: number
   /** What a slice lies in that nobody has got from us yet: used again when it has to go. */
   blocks: readonly MemoryBlock[] | null
 }
@@ -35,7 +37,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     maxBytes,
     // Slices without their heads are of no use to anybody.
     isNeeded: (entry) => entry.generation === HEADS && table.hasSlices(entry.object),
-    nameOf: ({ object, generation, index }) => nameOf(object, generation, index),
+    nameOf: ({ name }) => name,
     onEvicted: evicted,
   })
 
@@ -77,12 +79,14 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
       stats.refused++
       return false
     }
+    const name = nameOf(key, generation, sliceIndex)
     const entry: Entry = {
       object: key,
       generation,
       index: sliceIndex,
       bytes,
       value,
+      name,
       blocks,
       uses: 0,
       main: false,
@@ -94,7 +98,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     kept.makeRoom(bytes)
     if (generation === HEADS) table.add(entry)
     if (before !== undefined) kept.replace(entry, before)
-    else kept.add(entry, nameOf(key, generation, sliceIndex))
+    else kept.add(entry, name)
     if (generation !== HEADS && sliceIndex > 0) keepHeads(key)
     stats.stores++
     stats.writtenBytes += bytes
@@ -185,10 +189,20 @@ function use(entry: Entry): void {
   if (entry.uses < MAX_USES) entry.uses++
 }
 
+const PRIME = 0x01000193
+let hashedKey = ''
+let hashOfKey = 0
+
 /** FNV-1a. Without the generation: a slice that comes back after it was evicted has another one. */
 function nameOf(key: string, generation: number, index: number): number {
-  let hash = 0x811c9dc5 ^ (generation === HEADS ? -1 : index)
-  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193)
+  // Heads and the first slice come one after the other.
+  if (key !== hashedKey) {
+    let hash = 0x811c9dc5
+    for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), PRIME)
+    hashedKey = key
+    hashOfKey = hash
+  }
+  const hash = Math.imul(hashOfKey ^ (generation === HEADS ? -1 : index), PRIME)
   // The last characters tell keys apart most, and would change the low bits only.
-  return (hash ^ (hash >>> 15)) >>> 0
+  return hash ^ (hash >>> 15)
 }
