@@ -1,4 +1,4 @@
-import { endToEnd } from '../semantics/fields.ts'
+import { endToEndWithout } from '../semantics/fields.ts'
 import { createHead } from '../semantics/head.ts'
 import type { Policy } from '../semantics/policy.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
@@ -14,9 +14,12 @@ const WRITTEN_ANEW_OF_PART: ReadonlySet<string> = new Set([
   'content-md5',
 ])
 
+const relayed = endToEndWithout(WRITTEN_ANEW)
+const relayedOfPart = endToEndWithout(WRITTEN_ANEW_OF_PART)
+
 /** The fields of an answer for the client that asked, private ones too. */
 export function relayedFields({ status, fields }: UpstreamResponse): FieldList {
-  return endToEnd(fields, status === 206 ? WRITTEN_ANEW_OF_PART : WRITTEN_ANEW)
+  return status === 206 ? relayedOfPart(fields) : relayed(fields)
 }
 
 /** The head of an answer, under a generation of its own. @param length of the representation in bytes, null = unknown */

@@ -82,6 +82,17 @@ export function fieldValue(fields: FieldList, name: string): string | undefined 
   return combined
 }
 
+/** The number that a text of nothing but digits is; NaN for any other, the empty one too. */
+export function digitsValue(text: string): number {
+  let value = 0
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30
+    if (digit < 0 || digit > 9) return Number.NaN
+    value = value * 10 + digit
+  }
+  return text === '' ? Number.NaN : value
+}
+
 /** @param name lower case */
 export function hasField(fields: FieldList, name: string): boolean {
   for (let i = 0; i < fields.length; i += 2) if (isNamed(fields[i], name)) return true
@@ -103,6 +114,23 @@ export function endToEnd(fields: FieldList, drop: ReadonlySet<string> = NOTHING)
     if (!ended.has(name) && !drop.has(name)) kept.push(fields[i], fields[i + 1])
   }
   return kept
+}
+
+/**
+ * {@link endToEnd} for the same names each time, which are looked at once: what becomes of a field is remembered by its name as
+ * it was sent.
+ */
+export function endToEndWithout(drop: ReadonlySet<string>): (fields: FieldList) => FieldList {
+  const isKept = remembered((name) => {
+    const inLowerCase = name.toLowerCase()
+    return !HOP_BY_HOP.has(inLowerCase) && !drop.has(inLowerCase)
+  })
+  return (fields) => {
+    if (connectionFields(fields) !== HOP_BY_HOP) return endToEnd(fields, drop)
+    const kept: FieldList = []
+    for (let i = 0; i < fields.length; i += 2) if (isKept(fields[i])) kept.push(fields[i], fields[i + 1])
+    return kept
+  }
 }
 
 const NOTHING: ReadonlySet<string> = new Set()
@@ -156,7 +184,7 @@ export function trimWhitespace(value: string): string {
 
 function connectionFields(fields: FieldList): ReadonlySet<string> {
   const connection = fieldValue(fields, 'connection')
-  if (connection === undefined) return HOP_BY_HOP
+  if (connection === undefined || connection === 'keep-alive') return HOP_BY_HOP
   const names = new Set(HOP_BY_HOP)
   for (const option of connection.split(',')) {
     const name = trimWhitespace(option).toLowerCase()

@@ -118,7 +118,9 @@ function correctedInitialAge(response: ReceivedResponse, date: number): number {
 
 /** RFC 9111 section 5.1: the first member counts, and nothing if that is not a number. In milliseconds. */
 function ageValue(fields: FieldList): number {
-  const seconds = /^(\d+)[\t ]*(?:,|$)/.exec(fieldValue(fields, 'age') ?? '')?.[1]
+  const age = fieldValue(fields, 'age')
+  if (age === undefined) return 0
+  const seconds = /^(\d+)[\t ]*(?:,|$)/.exec(age)?.[1]
   return seconds === undefined ? 0 : Math.min(Number(seconds), 2 ** 31) * 1000
 }
 

@@ -1,5 +1,5 @@
 import { formatHttpDate, parseHttpDate } from './dates.ts'
-import { endToEnd, fieldValue, fieldValues, hasField, without } from './fields.ts'
+import { endToEnd, endToEndWithout, fieldValue, fieldValues, hasField, without } from './fields.ts'
 import { type CachingOptions, type Freshness, freshness, type ReceivedResponse } from './freshness.ts'
 import { cacheGroups } from './groups.ts'
 import { type Policy, policyOf } from './policy.ts'
@@ -23,6 +23,8 @@ export interface HeadInput {
 
 /** Computed anew for each response, or replaced by our own, or without meaning any more (Warning: RFC 9111 section 5.5). */
 const NOT_STORED: ReadonlySet<string> = new Set(['age', 'content-length', 'warning', 'x-cache'])
+
+const withoutNotStored = endToEndWithout(NOT_STORED)
 
 /**
  * A 304 does not change these (RFC 9111 section 3.2): they describe the bytes that are stored and tell
@@ -211,14 +213,12 @@ function listedFields({ directives }: Policy): readonly string[] {
 function storedFields(response: ReceivedResponse, policy: Policy, options: CachingOptions): FieldList {
   const personal = notForAll(policy, options)
   const date = parseHttpDate(fieldValue(response.fields, 'date') ?? '')
-  let dropped = NOT_STORED
-  if (personal.size > 0 || response.status === 206 || date === undefined) {
-    const more = new Set([...NOT_STORED, ...personal])
-    // Of a part; in any other response the field has no meaning and is passed on like any other.
-    if (response.status === 206) more.add('content-range').add('content-digest').add('content-md5')
-    if (date === undefined) more.add('date')
-    dropped = more
-  }
+  if (personal.size === 0 && response.status !== 206 && date !== undefined)
+    return withoutNotStored(response.fields)
+  const dropped = new Set([...NOT_STORED, ...personal])
+  // Of a part; in any other response the field has no meaning and is passed on like any other.
+  if (response.status === 206) dropped.add('content-range').add('content-digest').add('content-md5')
+  if (date === undefined) dropped.add('date')
   const fields = endToEnd(response.fields, dropped)
   // Who stores a response without Date adds one (RFC 9110 section 6.6.1).
   if (date === undefined) fields.push('Date', formatHttpDate(response.responseTime))

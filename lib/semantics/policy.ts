@@ -24,11 +24,12 @@ export function policyOf(fields: FieldList, targets: readonly string[]): Policy 
     const directives = parseTargeted(fieldValue(fields, name))
     if (directives !== undefined) return { directives, expires: undefined, neverGuess: false }
   }
+  const pragma = fieldValue(fields, 'pragma')
   return {
     directives: parseCacheControl(fieldValue(fields, 'cache-control')),
     expires: fieldValue(fields, 'expires'),
     // Undefined in responses (RFC 9111 section 5.4), but who writes it does not want to be guessed at.
-    neverGuess: /no-cache/i.test(fieldValue(fields, 'pragma') ?? ''),
+    neverGuess: pragma !== undefined && /no-cache/i.test(pragma),
   }
 }
 

@@ -51,7 +51,7 @@ export function validatorsOf(fields: FieldList, length: number | null): Validato
   const lastModified = fieldValue(fields, 'last-modified')
   const encoding = fieldValue(fields, 'content-encoding')?.toLowerCase() ?? ''
   return {
-    etag: etag !== undefined && parseEtag(etag) !== undefined ? etag : null,
+    etag: etag !== undefined && ETAG.test(etag) ? etag : null,
     lastModified:
       lastModified !== undefined && parseHttpDate(lastModified) !== undefined ? lastModified : null,
     length,
@@ -128,7 +128,7 @@ export function sameRepresentation(head: Validators, other: Validators): boolean
 
 /** Whether this is an entity-tag and a strong one. */
 export function isStrongEtag(etag: string | null): boolean {
-  return etag !== null && parseEtag(etag)?.weak === false
+  return etag !== null && !etag.startsWith('W') && ETAG.test(etag)
 }
 
 /** The well-formed entity-tags of a list; none for `*`. */

@@ -1,4 +1,4 @@
-import { fieldValue, hasField } from '../semantics/fields.ts'
+import { digitsValue, fieldValue, hasField } from '../semantics/fields.ts'
 import { parseContentRange } from '../semantics/ranges.ts'
 import type { UpstreamResponse } from './origin.ts'
 
@@ -55,6 +55,6 @@ export function extentOf(
 function contentLength(response: UpstreamResponse): number | null | undefined {
   const value = fieldValue(response.fields, 'content-length')
   if (value === undefined || hasField(response.fields, 'transfer-encoding')) return null
-  const length = Number(value)
-  return /^\d+$/.test(value) && Number.isSafeInteger(length) ? length : undefined
+  const length = digitsValue(value)
+  return Number.isSafeInteger(length) ? length : undefined
 }

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import {
+  digitsValue,
   endToEnd,
+  endToEndWithout,
   fieldValue,
   fieldValues,
   hasField,
@@ -47,6 +49,57 @@ t.test('a nomination cannot remove what the next hop relies on', async (t) => {
     'no-store',
   ]
   t.same(endToEnd([...received, ...kept]), kept)
+})
+
+t.test('what is remembered of names takes the same fields away', async (t) => {
+  const drop = new Set(['age', 'x-cache'])
+  const withoutDropped = endToEndWithout(drop)
+  const name = fc.constantFrom(
+    'Age',
+    'age',
+    'X-Cache',
+    'A',
+    'TE',
+    'te',
+    'Close',
+    'Trailer',
+    'Date',
+    'Upgrade',
+  )
+  const options = fc.constantFrom(
+    'keep-alive',
+    'Keep-Alive',
+    'close',
+    'A',
+    'a, date',
+    'age',
+    'keep-alive, A',
+    '',
+  )
+  const line = fc.oneof(
+    { weight: 4, arbitrary: fc.tuple(name, fc.constant('1')) },
+    { weight: 1, arbitrary: fc.tuple(fc.constantFrom('Connection', 'connection'), options) },
+  )
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 8 }), (lines) => {
+      t.strictSame(withoutDropped(lines.flat()), endToEnd(lines.flat(), drop))
+    }),
+  )
+  t.same(withoutDropped(['Connection', 'keep-alive', 'Keep-Alive', 'timeout=5', 'A', '1']), ['A', '1'])
+})
+
+t.test('nothing but digits is a number', async (t) => {
+  for (const text of ['', '-1', '+1', '1.0', '1e3', ' 1', '1 ', '0x1', '\u0661', '1\n'])
+    t.ok(Number.isNaN(digitsValue(text)), text)
+  fc.assert(
+    fc.property(
+      fc.maxSafeNat(),
+      fc.nat(30),
+      (number, zeros) => digitsValue('0'.repeat(zeros) + number) === number,
+    ),
+  )
+  for (const text of ['9007199254740992', '9007199254740993', '9'.repeat(400)])
+    t.notOk(Number.isSafeInteger(digitsValue(text)), text)
 })
 
 t.test('a list is split at commas outside quoted strings, empty members skipped', async (t) => {

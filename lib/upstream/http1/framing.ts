@@ -1,4 +1,4 @@
-import { listMembers } from '../../semantics/fields.ts'
+import { digitsValue, listMembers } from '../../semantics/fields.ts'
 import { protocolError } from './errors.ts'
 import type { ResponseHead } from './head.ts'
 
@@ -77,8 +77,7 @@ function idleTime(value: string): number | null {
 }
 
 function parseLength(value: string): number {
-  const length = Number(value)
-  if (!/^\d+$/.test(value) || !Number.isSafeInteger(length))
-    throw protocolError('a Content-Length that is no length')
+  const length = digitsValue(value)
+  if (!Number.isSafeInteger(length)) throw protocolError('a Content-Length that is no length')
   return length
 }
