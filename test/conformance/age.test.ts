@@ -1,5 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import { type Behaviour, conform, date, dateText, type Fields, notReused, reused } from './behaviour.ts'
+import { type Behaviour, conform, date, type Fields, notReused, reused } from './behaviour.ts'
 
 const shown = (values: string[]) => values.map((value) => JSON.stringify(value)).join(' + ')
 
@@ -81,7 +80,7 @@ const calculating: Behaviour[] = [
     name: 'Age grows while it is stored (RFC 9111 4.2.3)',
     steps: [
       { from: 'origin', origin: { fields: ['Cache-Control', 'max-age=3600', 'Age', 30] } },
-      { from: 'cache', wait: 2100, gets: { Age: /^3[2-9]$/ } },
+      { from: 'cache', wait: 2, gets: { Age: 32 } },
     ],
   },
   {
@@ -142,27 +141,15 @@ const calculating: Behaviour[] = [
     steps: [
       {
         from: 'origin',
-        origin: async (_request, exchange) => {
-          await wait(1500)
-          await exchange.respond({
-            fields: ['Cache-Control', 'max-age=3600', 'Age', '10', 'Date', dateText(date(0))],
-            body: 'late',
-          })
-        },
+        origin: { takes: 2, fields: ['Cache-Control', 'max-age=3600', 'Age', 10] },
       },
-      { from: 'cache', gets: { Age: /^1[1-9]$/ } },
+      { from: 'cache', gets: { Age: 12 } },
     ],
   },
   {
     name: 'an origin that takes longer than the lifetime: stale when it comes (RFC 9111 4.2.3)',
     steps: [
-      {
-        from: 'origin',
-        origin: async (_request, exchange) => {
-          await wait(1500)
-          await exchange.respond({ fields: ['Cache-Control', 'max-age=1', 'Date', dateText(date(0))] })
-        },
-      },
+      { from: 'origin', origin: { takes: 2, fields: ['Cache-Control', 'max-age=1'] } },
       { from: 'origin' },
     ],
   },

@@ -1,6 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { type Answer, get } from '../helpers/client.ts'
+import { type Clock, stopClock } from '../helpers/clock.ts'
 import { type Exchange, type OriginRequest, type Script, startOrigin } from '../helpers/origin.ts'
 import { type StartProxyOptions, startProxy } from '../helpers/proxy.ts'
 import { startRoute } from './route.ts'
@@ -33,10 +33,12 @@ export interface OriginAnswer {
   fields?: Fields
   /** Default: a text that no other answer has. */
   body?: string
+  /** Seconds that go by until it answers. */
+  takes?: number
 }
 
 export interface Step {
-  /** Milliseconds to wait first. */
+  /** Seconds that go by first. */
   wait?: number
   /** Default GET. */
   method?: string
@@ -104,16 +106,33 @@ export const notReused = (name: string, first: OriginAnswer | Fields, second: Pa
 export const validated = (name: string, first: OriginAnswer | Fields, second: Partial<Step> = {}) =>
   pair('validated', name, first, second)
 
+const takesTime = ({ steps }: Behaviour) =>
+  steps.some(({ wait, origin }) => wait !== undefined || (typeof origin === 'object' && origin.takes !== undefined))
+
 /**
  * Runs all behaviours at once, each under a path of its own, through one proxy (`cacheTtl` 0 unless said); with
- * CONFORM=routes in the environment through the cache before a route of a service.
+ * CONFORM=routes in the environment through the cache before a route of a service. The clock stands still; behaviours
+ * that let time go by run one by one.
  */
 export function conform(
   name: string,
   behaviours: readonly Behaviour[],
   options: Partial<StartProxyOptions> = {},
 ): void {
+  const timeless = behaviours.filter((behaviour) => !takesTime(behaviour))
+  if (timeless.length > 0) run(name, timeless, options, 32)
+  const timed = behaviours.filter(takesTime)
+  if (timed.length > 0) run(`${name}, as time goes by`, timed, options, 1)
+}
+
+function run(
+  name: string,
+  behaviours: readonly Behaviour[],
+  options: Partial<StartProxyOptions>,
+  jobs: number,
+): void {
   t.test(name, async (t) => {
+    const clock = stopClock(t)
     const running = new Map<string, Run>()
     const origin = await startOrigin(t, (request, exchange) => {
       const run = running.get(/^\/b\d+/.exec(request.target)?.[0] ?? '')
@@ -121,9 +140,10 @@ export function conform(
     })
     const start = process.env.CONFORM === 'routes' ? startRoute : startProxy
     const proxy = await start(t, { upstream: origin.url, cacheTtl: 0, ...options })
-    t.jobs = 32
+    t.jobs = jobs
     for (const [index, behaviour] of behaviours.entries()) {
       const run: Run = {
+        clock,
         proxy: proxy.url,
         path: `/b${index}`,
         steps: behaviour.steps,
@@ -140,6 +160,7 @@ export function conform(
 
 /** A behaviour under way. */
 interface Run {
+  clock: Clock
   proxy: string
   path: string
   steps: readonly Step[]
@@ -153,7 +174,7 @@ interface Run {
 
 async function play(t: Test, run: Run): Promise<void> {
   for (const [index, step] of run.steps.entries()) {
-    if (step.wait !== undefined) await wait(step.wait)
+    if (step.wait !== undefined) run.clock.pass(step.wait)
     run.at = index
     run.asked[index] = []
     const { method = 'GET', target = '', request = [], body } = step
@@ -168,7 +189,8 @@ async function answer(run: Run, request: OriginRequest, exchange: Exchange): Pro
   const step = run.steps[at]
   const turn = run.asked[at].push(request)
   if (typeof step.origin === 'function') return step.origin(request, exchange)
-  const { fields = [], ...given } = step.origin ?? {}
+  const { fields = [], takes = 0, ...given } = step.origin ?? {}
+  run.clock.pass(takes)
   const conditional = request.header('if-none-match') ?? request.header('if-modified-since')
   const { status = 200, body = `answer ${turn} to step ${at} of ${run.path}` } = given
   const list = resolve(

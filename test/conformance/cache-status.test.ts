@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { bytesOf } from '../helpers/bytes.ts'
 import { type Answer, get, type RequestOptions } from '../helpers/client.ts'
+import { stopClock } from '../helpers/clock.ts'
 import { type Script, startOrigin } from '../helpers/origin.ts'
 import { type StartProxyOptions, startProxy } from '../helpers/proxy.ts'
 import { freePorts } from '../helpers/server.ts'
@@ -46,6 +47,7 @@ function isStatus(t: Test, answer: Answer, expected: Status, what = '') {
 }
 
 async function start(t: Test, script: Script, options: Partial<StartProxyOptions> = {}) {
+  stopClock(t)
   const origin = await startOrigin(t, script)
   const proxy = await startProxy(t, {
     upstream: origin.url,

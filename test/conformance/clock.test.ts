@@ -1,29 +1,19 @@
 import t, { type Test } from 'tap'
 import { bytesOf } from '../helpers/bytes.ts'
 import { get } from '../helpers/client.ts'
+import { type Clock, stopClock } from '../helpers/clock.ts'
 import { type Origin, type Script, startOrigin } from '../helpers/origin.ts'
 import { type StartProxyOptions, startProxy } from '../helpers/proxy.ts'
 
-const realNow = Date.now
 const SLICE = 65_536
 
-/** The clock of this process, and so of the proxy in it, can be set by seconds until the test ends. */
-function holdClock(t: Test) {
-  let offset = 0
-  Date.now = () => realNow() + offset
-  t.teardown(() => {
-    Date.now = realNow
-  })
-  return { set: (seconds: number) => void (offset = seconds * 1000) }
-}
-
-/** A Date field so many seconds after (before, when negative) what the clock really says. */
-const at = (seconds: number) => new Date(realNow() + seconds * 1000).toUTCString()
+/** A Date field so many seconds after (before, when negative) what the clock says. */
+const at = (seconds: number) => new Date(Date.now() + seconds * 1000).toUTCString()
 
 interface Clocked {
   origin: Origin
   url: string
-  clock: ReturnType<typeof holdClock>
+  clock: Clock
   ask(
     headers?: Record<string, string>,
   ): Promise<{ body: string; xCache: string; age: number | null; ttl: number }>
@@ -31,7 +21,7 @@ interface Clocked {
 
 /** A proxy whose clock can be set, in front of an origin that does as the script says. */
 async function start(t: Test, script: Script, options: Partial<StartProxyOptions> = {}): Promise<Clocked> {
-  const clock = holdClock(t)
+  const clock = stopClock(t)
   const origin = await startOrigin(t, script)
   const proxy = await startProxy(t, { upstream: origin.url, cacheTtl: 0, maxRetries: 0, ...options })
   const url = `${proxy.url}/x`
@@ -266,7 +256,7 @@ t.test('C28 the clock jumps about: every answer is whole, and of one version', a
 })
 
 t.test('C28 a restart with the clock set back: what is on disk is validated first', async (t) => {
-  const clock = holdClock(t)
+  const clock = stopClock(t)
   const file = bytesOf(3, 2 * SLICE)
   const origin = await startOrigin(t, (_request, exchange) => exchange.respondFile(file))
   const proxy = await startProxy(t, { upstream: origin.url, sliceSize: SLICE, l2: 16 * 1024 * 1024 })

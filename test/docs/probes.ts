@@ -23,9 +23,9 @@ async function missThenHit(t: Test, url: string): Promise<void> {
 }
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 30_000
   while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`not within 10 s: ${isSo}`)
+    if (Date.now() > deadline) throw new Error(`not within 30 s: ${isSo}`)
     await wait(5)
   }
 }

@@ -42,7 +42,7 @@ export interface RequestOptions {
   abortAfter?: number
   /** Takes the body instead of collecting it; a promise holds the connection back. */
   onData?: (piece: Buffer) => void | Promise<void>
-  /** Milliseconds until the connection is destroyed and the request rejected; default 20 000. */
+  /** Milliseconds until the connection is destroyed and the request rejected; default 60 000. */
   timeout?: number
 }
 
@@ -137,7 +137,7 @@ function targetOf(url: string): string {
 }
 
 async function readAnswer(socket: Socket, wire: Wire, options: RequestOptions): Promise<Answer> {
-  const { timeout = 20_000 } = options
+  const { timeout = 60_000 } = options
   let timedOut = false
   const timer = setTimeout(() => {
     timedOut = true

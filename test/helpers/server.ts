@@ -128,7 +128,7 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 async function untilReady(url: string, child: ChildProcess, output: { stdout: string; stderr: string }) {
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + 60_000
   while (Date.now() < deadline) {
     if (child.exitCode !== null || child.signalCode !== null) break
     const ready = await fetch(url).then(

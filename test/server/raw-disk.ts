@@ -54,7 +54,7 @@ export async function startRawServer(
   const figures = async () => metricsIn(await (await fetch(`${server.metrics}/metrics`)).text())
 
   async function untilFigures(isSo: (figures: Record<string, number>) => boolean) {
-    const deadline = Date.now() + 20_000
+    const deadline = Date.now() + 60_000
     for (;;) {
       const now = await figures()
       if (isSo(now)) return now

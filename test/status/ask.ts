@@ -6,7 +6,7 @@ export async function untilStatus(
   base: string,
   isSo: (report: StatusReport) => boolean,
 ): Promise<StatusReport> {
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + 60_000
   for (;;) {
     const report = (await (await fetch(`${base}/status`)).json()) as StatusReport
     if (isSo(report)) return report

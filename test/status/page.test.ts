@@ -71,7 +71,7 @@ t.test('the page in a browser', { skip: withoutChromium, timeout: 90_000 }, asyn
       .then((texts) => texts.join())
   /** Asked from outside: the page's policy lets nobody evaluate a text in it. */
   async function untilPage(condition: string): Promise<void> {
-    const deadline = Date.now() + 20_000
+    const deadline = Date.now() + 60_000
     while (!(await page.evaluate(condition))) {
       if (Date.now() > deadline) throw new Error(`not within 20 s: ${condition}`)
       await wait(50)

@@ -1,6 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { type Answer, get } from '../../helpers/client.ts'
+import { stopClock } from '../../helpers/clock.ts'
 import { startOrigin } from '../../helpers/origin.ts'
 import { type StartProxyOptions, startProxy } from '../../helpers/proxy.ts'
 
@@ -66,22 +66,24 @@ t.test('what the origin says decides whether the second request is a hit', async
 })
 
 t.test('cache_ttl is for responses that say nothing', async (t) => {
+  stopClock(t)
   t.ok((await second(t, {})).hit, 'the default')
   t.notOk((await second(t, {}, { cacheTtl: 0 })).hit)
   t.notOk((await second(t, { 'Cache-Control': 'max-age=0' }, { cacheTtl: 60 })).hit, 'the origin wins')
   const { hit, answer } = await second(t, { 'Cache-Control': 'max-age=30' }, { cacheTtl: 3600 })
   t.ok(hit)
-  t.match(answer.header('cache-status'), /ttl=(2\d|30)\b/)
+  t.match(answer.header('cache-status'), /ttl=30\b/)
 })
 
 t.test('cache_ttl ends', async (t) => {
+  const clock = stopClock(t)
   const origin = await startOrigin(t, (_request, exchange) =>
     exchange.respond({ body: String(origin.requests.length) }),
   )
   const proxy = await startProxy(t, { upstream: origin.url, cacheTtl: 1 })
   await get(`${proxy.url}/x`)
   t.equal((await get(`${proxy.url}/x`)).body.toString(), '1')
-  await wait(1050)
+  clock.pass(1)
   t.equal((await get(`${proxy.url}/x`)).body.toString(), '2')
 })
 
@@ -105,6 +107,7 @@ t.test('Set-Cookie is shared on the origin’s explicit word only', async (t) =>
 })
 
 t.test('what the client says decides too', async (t) => {
+  stopClock(t)
   const origin = await startOrigin(t, (_request, exchange) =>
     exchange.respond({
       fields: { 'Cache-Control': 'max-age=60', Age: '10' },
@@ -139,13 +142,14 @@ t.test('a no-store request is answered from what is stored, but leaves nothing b
 })
 
 t.test('a hit tells its age, and a miss has none of ours', async (t) => {
+  stopClock(t)
   const origin = await startOrigin(t, (_request, exchange) =>
     exchange.respond({ fields: { 'Cache-Control': 'max-age=60', Age: '10' }, body: 'x' }),
   )
   const proxy = await startProxy(t, { upstream: origin.url })
   t.equal((await get(`${proxy.url}/x`)).header('age'), '10')
   const hit = await get(`${proxy.url}/x`)
-  t.match(hit.header('age'), /^1[01]$/)
+  t.equal(hit.header('age'), '10')
   t.ok(hit.header('date'))
 })
 
