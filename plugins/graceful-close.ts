@@ -19,6 +19,8 @@ const IDLE_INTERVAL = 50
 const LAST_REQUESTS = 1000
 /** For so long, in milliseconds, connections are accepted that are there already when closing begins. */
 const LAST_CONNECTIONS = 2000
+/** No more than this counts of a turn of the event loop, in milliseconds: who stood still has not accepted anything. */
+const LONG_TURN = 200
 /** A turn of the event loop that took no longer had nothing to do, in milliseconds; so many of them, and nobody waits. */
 const IDLE_TURN = 0.2
 const IDLE_TURNS = 3
@@ -43,7 +45,6 @@ const gracefulClose: FastifyPluginAsync<GracefulCloseOptions> = async (fastify, 
 
   let idle: NodeJS.Timeout
   let deadline: NodeJS.Timeout
-  let lastRequests: NodeJS.Timeout
   fastify.addHook('preClose', async () => {
     deadline = setTimeout(() => {
       fastify.log.warn(`cutting ${sockets.size} connections that did not finish within ${timeout} ms`)
@@ -51,15 +52,18 @@ const gracefulClose: FastifyPluginAsync<GracefulCloseOptions> = async (fastify, 
       for (const socket of sockets) socket.destroy()
     }, timeout)
     const closeIdleConnections = keepIdleConnections(fastify)
-    lastRequests = setTimeout(
-      () => {
-        // Nor does closeIdleConnections() know of those that have never sent a byte.
-        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
-        closeIdleConnections()
-        idle = setInterval(closeIdleConnections, IDLE_INTERVAL)
-      },
-      Math.min(LAST_REQUESTS, timeout / 4),
-    )
+    const silent = new WeakSet<Socket>()
+    idle = everyTurnRead(IDLE_INTERVAL, Math.min(LAST_REQUESTS, timeout / 4), () => {
+      // Nor does closeIdleConnections() know of those that have never sent a byte.
+      for (const socket of sockets) {
+        if (socket.bytesRead > 0) continue
+        if (silent.has(socket)) socket.destroy()
+        else silent.add(socket)
+      }
+      closeIdleConnections()
+    })
+    // Now, for what begins its response meanwhile, and again for what is accepted meanwhile.
+    for (const socket of sockets) lastOnConnection(socket)
     if (server.listening) await allAccepted(() => accepted)
     for (const socket of sockets) lastOnConnection(socket)
     // Without another turn in between, Fastify closes the listening socket now.
@@ -68,8 +72,24 @@ const gracefulClose: FastifyPluginAsync<GracefulCloseOptions> = async (fastify, 
   fastify.addHook('onClose', async () => {
     clearInterval(idle)
     clearTimeout(deadline)
-    clearTimeout(lastRequests)
   })
+}
+
+/**
+ * Does something every `interval` milliseconds, for the first time after `delay`, but not first of all when the process
+ * has stood still: what clients sent meanwhile is read in between. Of that time only one interval counts.
+ */
+function everyTurnRead(interval: number, delay: number, action: () => void): NodeJS.Timeout {
+  let left = delay / interval
+  let before = performance.now()
+  let wasLate = false
+  return setInterval(() => {
+    const now = performance.now()
+    // Once: a process that is always late has its turns too.
+    wasLate = now - before > 2 * interval && !wasLate
+    before = now
+    if (--left <= 0 && !wasLate) action()
+  }, interval)
 }
 
 /** node:http would close them as soon as it stops listening. @returns closes them */
@@ -85,13 +105,14 @@ function keepIdleConnections({ server }: FastifyInstance): () => void {
  * lets Linux give it to another process on the same port (SO_REUSEPORT).
  */
 async function allAccepted(count: () => number): Promise<void> {
-  const end = performance.now() + LAST_CONNECTIONS
   let idle = 0
-  for (let now = performance.now(); now < end && idle < IDLE_TURNS; ) {
+  let left = LAST_CONNECTIONS
+  for (let now = performance.now(); left > 0 && idle < IDLE_TURNS; ) {
     const before = count()
     await nextTurn()
     const took = performance.now() - now
     now += took
+    left -= Math.min(took, LONG_TURN)
     idle = count() === before && took < IDLE_TURN ? idle + 1 : 0
   }
 }
