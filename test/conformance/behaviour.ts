@@ -107,7 +107,9 @@ export const validated = (name: string, first: OriginAnswer | Fields, second: Pa
   pair('validated', name, first, second)
 
 const takesTime = ({ steps }: Behaviour) =>
-  steps.some(({ wait, origin }) => wait !== undefined || (typeof origin === 'object' && origin.takes !== undefined))
+  steps.some(
+    ({ wait, origin }) => wait !== undefined || (typeof origin === 'object' && origin.takes !== undefined),
+  )
 
 /**
  * Runs all behaviours at once, each under a path of its own, through one proxy (`cacheTtl` 0 unless said); with

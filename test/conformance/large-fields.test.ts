@@ -7,7 +7,7 @@ import { type StartProxyOptions, startProxy } from '../helpers/proxy.ts'
 async function start(t: Test, fields: string[], options: Partial<StartProxyOptions> = {}) {
   const origin = await startOrigin(t, (_request, exchange) => exchange.respond({ fields, body: 'x' }))
   const proxy = await startProxy(t, { upstream: origin.url, cacheTtl: 0, maxRetries: 0, ...options })
-  return { origin, proxy, ask: () => get(`${proxy.url}/x`, { timeout: 5000 }) }
+  return { origin, proxy, ask: () => get(`${proxy.url}/x`) }
 }
 
 const MILLION = 1_000_000

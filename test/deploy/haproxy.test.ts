@@ -102,13 +102,13 @@ t.test('two instances behind haproxy', { skip, timeout: 120_000 }, async (t) => 
     const slow = get(`${two.url}/slow`, { timeout: 60_000, onData: () => begin() })
     await begun
     const exited = two.kill('SIGTERM')
-    await until(() => /slices\/slice2 is DOWN/.test(haproxy.output), 20_000)
+    await until(() => /slices\/slice2 is DOWN/.test(haproxy.output))
     t.equal(two.process.exitCode, null, 'it was out while it still drained')
     finish()
     t.match(await slow, { status: 200, complete: true })
     t.equal(await exited, 0)
     await two.start()
-    await until(() => /slices\/slice2 is UP/.test(haproxy.output), 20_000)
+    await until(() => /slices\/slice2 is UP/.test(haproxy.output))
     running = false
     await load
     t.equal(failed, 0)
@@ -121,7 +121,7 @@ t.test('two instances behind haproxy', { skip, timeout: 120_000 }, async (t) => 
       answers.filter((answer) => answer.status !== 200 || !answer.complete).map(({ status }) => status),
       [],
     )
-    await until(() => /slices\/slice1 is DOWN/.test(haproxy.output), 15_000)
+    await until(() => /slices\/slice1 is DOWN/.test(haproxy.output))
     t.match((await servers()).slice2, { status: 'UP' })
   })
 })

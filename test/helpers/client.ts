@@ -105,7 +105,7 @@ export async function stalledClient(url: string, options: RequestOptions = {}): 
 }
 
 /** Sends bytes as they are and collects all that comes back until the server ends, or for `ms` milliseconds. */
-export async function sendRaw(url: string, bytes: string | Buffer, ms = 1000): Promise<Buffer> {
+export async function sendRaw(url: string, bytes: string | Buffer, ms = 20_000): Promise<Buffer> {
   const connection = await connect(url)
   connection.write(bytes)
   const timer = setTimeout(() => connection.close(), ms)

@@ -39,10 +39,10 @@ t.test('a log that nobody reads stops nothing: a socket, as the journal gives on
   await answersAll(t, server.url)
   server.process.stdout!.resume()
   // The line that tells of the loss is written when nothing is left to be written.
-  await until(() => server.stdout.split('"msg":"access"').length > 50, 20_000)
+  await until(() => server.stdout.split('"msg":"access"').length > 50)
   await drained(() => server.stdout.length)
   await get(`${server.url}/last?`)
-  await until(() => hasLast(server.stdout), 20_000)
+  await until(() => hasLast(server.stdout))
   isComplete(t, server.stdout)
   server.process.stdout!.pause()
   await answersAll(t, server.url)
@@ -80,14 +80,14 @@ t.test('a log that nobody reads stops nothing: a pipe, as the shell gives one', 
       () => {},
     )
     return isUp
-  }, 20_000)
+  })
   await answersAll(t, `http://127.0.0.1:${port}`)
   writeFileSync(gate, '')
   const text = () => (existsSync(log) ? readFileSync(log, 'utf8') : '')
-  await until(() => text().length > 500_000, 20_000)
+  await until(() => text().length > 500_000)
   await drained(() => text().length)
   await get(`http://127.0.0.1:${port}/last?`)
-  await until(() => hasLast(text()), 20_000)
+  await until(() => hasLast(text()))
   isComplete(t, text())
 })
 
@@ -100,5 +100,5 @@ async function drained(length: () => number): Promise<void> {
     before = length()
     at = performance.now()
     return false
-  }, 20_000)
+  })
 }

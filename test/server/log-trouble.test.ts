@@ -42,7 +42,7 @@ t.test(
         () => {},
       )
       return isUp || child.exitCode !== null
-    }, 20_000)
+    })
     for (let i = 0; i < 5; i++) {
       t.equal((await get(`http://127.0.0.1:${port}/${i}`)).body.toString(), 'served')
     }

@@ -1,16 +1,32 @@
 import t from 'tap'
 import { bytesOf } from '../../helpers/bytes.ts'
-import { type Answer, get } from '../../helpers/client.ts'
+import { type Answer, type Connection, connect, get } from '../../helpers/client.ts'
 import { fileOrigin } from '../../helpers/file-origin.ts'
 import { startOrigin } from '../../helpers/origin.ts'
-import { startProxy } from '../../helpers/proxy.ts'
+import { type Proxy as RunningProxy, startProxy } from '../../helpers/proxy.ts'
 import { until } from '../../helpers/until.ts'
 
 const SLICE = 65_536
 const file = bytesOf(33, 3 * SLICE + 100)
 
-function clients(count: number, url: string): Promise<Answer[]> {
-  return Promise.all(Array.from({ length: count }, () => get(url, { timeout: 60_000 })))
+/**
+ * So many clients that ask at once. They are connected before: more than the queue of a listener takes may come while
+ * it stands still, and the system refuses the rest.
+ */
+async function clients(count: number, proxy: RunningProxy, path: string): Promise<Answer[]> {
+  let accepted = 0
+  const onConnection = () => void accepted++
+  proxy.fastify.server.on('connection', onConnection)
+  const connections: Connection[] = []
+  while (connections.length < count) {
+    const some = Math.min(100, count - connections.length)
+    connections.push(...(await Promise.all(Array.from({ length: some }, () => connect(proxy.url)))))
+    await until(() => accepted === connections.length)
+  }
+  proxy.fastify.server.off('connection', onConnection)
+  const answers = await Promise.all(connections.map((connection) => connection.request(path)))
+  for (const connection of connections) connection.close()
+  return answers
 }
 
 t.test('D33 a thousand clients on one cold object: one request, and all have its bytes', async (t) => {
@@ -18,7 +34,7 @@ t.test('D33 a thousand clients on one cold object: one request, and all have its
     const name = JSON.stringify(options)
     const origin = await fileOrigin(t, { '/file': file }, options)
     const proxy = await startProxy(t, { upstream: origin.url, sliceSize: SLICE })
-    const answers = await clients(1000, `${proxy.url}/file`)
+    const answers = await clients(1000, proxy, '/file')
     t.equal(answers.filter((answer) => answer.complete && answer.body.equals(file)).length, 1000, name)
     t.equal(origin.requests.length, 1, name)
     t.equal((await get(`${proxy.url}/file`)).header('x-cache'), 'HIT', name)
@@ -58,13 +74,13 @@ t.test(
     const proxy = await startProxy(t, { upstream: origin.url })
 
     expected = count - 1
-    const first = await clients(count, `${proxy.url}/private`)
+    const first = await clients(count, proxy, '/private')
     t.equal(new Set(first.map((answer) => answer.body.toString())).size, count, 'everybody has an own answer')
 
     inFlight = 0
     expected = count
     together = new Promise<void>((resolve) => (all = resolve))
-    const second = await clients(count, `${proxy.url}/private`)
+    const second = await clients(count, proxy, '/private')
     t.equal(new Set(second.map((answer) => answer.body.toString())).size, count)
     t.equal(origin.requests.length, 2 * count)
   },
@@ -84,22 +100,22 @@ t.test('D33 a key that became cacheable is shared again', async (t) => {
 })
 
 t.test('D36 waiters are woken by the event: nothing in the engine sets a timer for them', async (t) => {
-  let answer = () => {}
+  const [half, rest] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const origin = await startOrigin(t, async (_request, exchange) => {
-    await exchange.stall(new Promise<void>((resolve) => (answer = resolve)))
+    await exchange.stall(half.promise)
     await exchange.head({ fields: { 'Content-Length': '8', 'Cache-Control': 'max-age=60' } })
     await exchange.write('half')
-    await exchange.stall(new Promise<void>((resolve) => (answer = resolve)))
+    await exchange.stall(rest.promise)
     await exchange.write('rest')
   })
   const proxy = await startProxy(t, { upstream: origin.url })
   const timers = countTimersOf(t, new URL('../../../lib/', import.meta.url).pathname, '/lib/upstream/http1/')
 
-  const bodies = clients(20, `${proxy.url}/file`)
+  const bodies = clients(20, proxy, '/file')
   await until(() => proxy.counters.coalesced === 19)
-  answer()
+  half.resolve()
   await until(() => proxy.counters.bytesToClients === 20 * 4)
-  answer()
+  rest.resolve()
   for (const { body } of await bodies) t.equal(body.toString(), 'halfrest')
   t.same(timers, [])
 })

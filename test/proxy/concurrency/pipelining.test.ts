@@ -52,7 +52,7 @@ t.test('a pipelined response that is cut before its turn does not leave the clie
   client.write(Buffer.concat([serialise('/first', host, {}), serialise('/second', host, {})]))
   await until(() => proxy.counters.abortedResponses === 1)
   go.resolve()
-  await until(() => client.wire.ended !== null, 3000)
+  await until(() => client.wire.ended !== null)
   await until(() => proxy.counters.requestsNow === 0)
   t.pass()
 })

@@ -15,7 +15,7 @@ type Started = Awaited<ReturnType<typeof startProxy>>
 /** Waits until the server has no connection any more; gives up after some seconds. */
 async function untilClosed(proxy: Started): Promise<boolean> {
   let left = 1
-  for (const deadline = Date.now() + 8000; left > 0 && Date.now() < deadline; await wait(5)) {
+  for (const deadline = performance.now() + 30_000; left > 0 && performance.now() < deadline; await wait(5)) {
     left = await new Promise<number>((resolve) =>
       proxy.fastify.server.getConnections((_, count) => resolve(count)),
     )
@@ -111,7 +111,7 @@ t.test('a request with a body is an ordinary one, whatever it asks for', async (
     [[], 'abc'],
     [['Transfer-Encoding', 'chunked'], '3\r\nabc\r\n0\r\n\r\n'],
   ] as const) {
-    const options = { method: 'POST', headers: [...headers, ...more], body, timeout: 5000 }
+    const options = { method: 'POST', headers: [...headers, ...more], body }
     t.equal((await get(`${proxy.url}/up`, options)).body.toString(), 'POST undefined abc')
   }
 })

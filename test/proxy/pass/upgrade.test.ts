@@ -81,7 +81,7 @@ t.test('either side may end; the other one sees it', async (t) => {
     exchange.end()
   })
   const proxy = await startProxy(t, { upstream: origin.url })
-  const got = await sendRaw(proxy.url, HANDSHAKE, 3000)
+  const got = await sendRaw(proxy.url, HANDSHAKE)
   t.match(got.toString(), /^HTTP\/1.1 101 .*\r\n\r\nbye$/s)
   await until(() => origin.open === 0)
 })
@@ -172,11 +172,11 @@ t.test(
       'HTTP2-Settings': 'AAMAAABkAAQAAP__',
     }
     for (const xCache of ['MISS', 'HIT']) {
-      const answer = await get(`${proxy.url}/f`, { headers, timeout: 3000 })
+      const answer = await get(`${proxy.url}/f`, { headers })
       t.match(answer, { status: 200, complete: true })
       t.equal(answer.header('x-cache'), xCache)
     }
-    const upload = await get(`${proxy.url}/f`, { method: 'POST', headers, body: 'abc', timeout: 3000 })
+    const upload = await get(`${proxy.url}/f`, { method: 'POST', headers, body: 'abc' })
     t.equal(upload.body.toString(), 'POST abc')
     for (const request of origin.requests) {
       for (const name of ['upgrade', 'http2-settings']) t.equal(request.header(name), undefined)

@@ -15,7 +15,7 @@ export interface Plan {
 }
 
 /** Milliseconds after which an answer counts as hanging. */
-const HANGING = 30_000
+const HANGING = 90_000
 
 export function planRequest(random: Random, resources: readonly Resource[]): Plan {
   const resource = random.pick(resources)

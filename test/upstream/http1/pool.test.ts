@@ -116,7 +116,7 @@ t.test('Keep-Alive of the origin is heeded, with a margin', async (t) => {
   await ask(pool, '/10').ended
   await ask(pool, '/3').ended
   t.equal(origin.connections, 2)
-  await until(() => origin.open === 0, 10_000)
+  await until(() => origin.open === 0)
 })
 
 t.test('timeouts: no head, half a head, a pause in the content', async (t) => {
