@@ -7,6 +7,7 @@ import type { FieldList } from '../semantics/types.ts'
 import type { BodyHandler, Transfer, UpstreamResponse } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
 import { cut, sendFailure } from './failures.ts'
+import { flushHead } from './flush-head.ts'
 import { relayInterim } from './interim.ts'
 import { keepAnswer } from './keep-answer.ts'
 import { errorText } from './problems.ts'
@@ -96,7 +97,7 @@ export function pass(context: Context, exchange: Exchange, reason: ForwardReason
     // Bytes that came with the head are sent with it; otherwise it must not wait for them.
     let silent = true
     process.nextTick(() => {
-      if (silent && !res.writableEnded) res.flushHeaders()
+      if (silent) flushHead(res)
     })
     return {
       keepsNothing: true,

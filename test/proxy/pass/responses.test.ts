@@ -46,6 +46,26 @@ t.test('hop-by-hop response fields stay behind, those that Connection names too'
   }
 })
 
+t.test('a head that comes before its body keeps its bytes', async (t) => {
+  let goOn = Promise.withResolvers<void>()
+  const origin = await startOrigin(t, async (_request, exchange) => {
+    await exchange.head({ fields: ['Cache-Control', 'no-store', 'X-End', 'caf\xe9', 'Content-Length', '4'] })
+    await exchange.stall(goOn.promise)
+    await exchange.write('body')
+  })
+  const proxy = await startProxy(t, { upstream: origin.url })
+  for (const method of ['POST']) {
+    goOn = Promise.withResolvers<void>()
+    const connection = await connect(proxy.url)
+    connection.write(`${method} / HTTP/1.1\r\nHost: x\r\n\r\n`)
+    const head = await connection.wire.until('\r\n\r\n')
+    t.match(head?.toString('latin1'), /\r\nX-End: caf\xe9\r\n/, method)
+    goOn.resolve()
+    t.equal((await connection.wire.some(10))?.toString(), 'body')
+    connection.close()
+  }
+})
+
 t.test('statuses come as they are, 204 and 304 without a body', async (t) => {
   const origin = await startOrigin(t, (request, exchange) =>
     exchange.respond({ status: Number(request.target.slice(1)), fields: { 'Cache-Control': 'no-store' } }),
