@@ -17,7 +17,7 @@ const env = childEnv()
 const run = (cwd: string, command: string, ...args: string[]) =>
   promisify(execFile)(...plain(command, args), { cwd, env })
 
-t.test('the packed package works in somebody else’s service', { timeout: 300_000 }, async (t) => {
+t.test('the packed package works in somebody else’s service', { timeout: 600_000 }, async (t) => {
   const scratch = tempDir(t)
   const installed = join(scratch, 'node_modules/slicestream')
   const { stdout } = await run(root, 'npm', 'pack', '--json', '--pack-destination', scratch)

@@ -16,7 +16,7 @@ t.test('haproxy takes the file, without a warning', { skip }, async (t) => {
   t.notMatch(stdout + stderr, /WARNING|ALERT/)
 })
 
-t.test('two instances behind haproxy', { skip, timeout: 120_000 }, async (t) => {
+t.test('two instances behind haproxy', { skip, timeout: 400_000 }, async (t) => {
   const paths = Array.from({ length: 60 }, (_, index) => `/film/${index}?part=${index % 7}`)
   const bytes = bytesOf(1, 200_000)
   const { promise: goOn, resolve: finish } = Promise.withResolvers<void>()

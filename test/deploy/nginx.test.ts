@@ -49,7 +49,7 @@ t.test('nginx takes the file', { skip }, async (t) => {
   t.notMatch(stderr, /\[(warn|emerg)\](?!.*http2)/)
 })
 
-t.test('TLS and HTTP/2 in front of slicestream', { skip, timeout: 60_000 }, async (t) => {
+t.test('TLS and HTTP/2 in front of slicestream', { skip, timeout: 400_000 }, async (t) => {
   const body = bytesOf(3, 2_000_000)
   const { promise: goOn, resolve: finish } = Promise.withResolvers<void>()
   const origin = await startOrigin(t, async (request, exchange) => {
@@ -145,7 +145,7 @@ t.test('TLS and HTTP/2 in front of slicestream', { skip, timeout: 60_000 }, asyn
 
 async function untilListens(port: number): Promise<void> {
   const certificate = readFileSync(certificateFile)
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 3000; tries++) {
     const socket = connectTls({ port, host: 'localhost', ca: certificate })
     const open = await once(socket, 'secureConnect').then(
       () => true,

@@ -18,7 +18,7 @@ interface Rules {
 
 t.test(
   'Prometheus scrapes a server, understands every rule and has an answer for every panel',
-  { skip: missing('prometheus'), timeout: 110_000 },
+  { skip: missing('prometheus'), timeout: 400_000 },
   async (t) => {
     const origin = await fileOrigin(t, { '/file': Buffer.alloc(300_000) })
     const server = await startServer(t, {

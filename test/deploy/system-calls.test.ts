@@ -31,7 +31,7 @@ async function allowedCalls(): Promise<Set<string>> {
 
 t.test(
   'the unit allows every system call and every family of addresses that the program uses',
-  { skip: missing('strace', 'systemd-analyze'), timeout: 120_000 },
+  { skip: missing('strace', 'systemd-analyze'), timeout: 400_000 },
   async (t) => {
     const dir = tempDir(t)
     const origin = await fileOrigin(t, { '/file': bytesOf(1, 3_000_000), '/small': bytesOf(2, 1000) })

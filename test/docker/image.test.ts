@@ -72,7 +72,7 @@ function reached(file: string, seen = new Set<string>()): Set<string> {
 }
 
 const skip = noContainers()
-t.test('the image, made and run by the commands of the Dockerfile', { skip, timeout: 300_000 }, async (t) => {
+t.test('the image, made and run by the commands of the Dockerfile', { skip, timeout: 600_000 }, async (t) => {
   const built = await build(t).catch((error: Error) => error)
   if (built instanceof Error) {
     const offline = /ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ENETUNREACH|ECONNREFUSED|ENOTCACHED/.test(built.message)

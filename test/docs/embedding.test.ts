@@ -34,7 +34,7 @@ t.test('every plugin of the package is in a program', async (t) => {
     t.ok(text.includes(`'${name.replace(/^\./, 'slicestream')}'`), name)
 })
 
-t.test('the programs are right for a strict compiler', { timeout: 120_000 }, async (t) => {
+t.test('the programs are right for a strict compiler', { timeout: 400_000 }, async (t) => {
   const dir = tempDir(t)
   symlinkSync(join(root, 'node_modules'), join(dir, 'node_modules'))
   for (const program of programs) writeFileSync(join(dir, `${nameOf(program)}.ts`), program.text)

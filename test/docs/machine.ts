@@ -122,10 +122,10 @@ async function outcome(child: ChildProcess, background?: (output: string) => boo
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   }
   if (background) {
-    await until(() => background(output) || hasEnded(child), 30_000).catch(() => {})
+    await until(() => background(output) || hasEnded(child)).catch(() => {})
     return { code: child.exitCode, output }
   }
-  const deadline = setTimeout(endGroup, 120_000, child)
+  const deadline = setTimeout(endGroup, 300_000, child)
   // Not 'close': what a script has started in the background may keep its output open.
   const code = await new Promise<number | null>((resolve) => child.once('exit', resolve))
   clearTimeout(deadline)

@@ -23,7 +23,7 @@ function codes(page: string): string[] {
   return [...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code)
 }
 
-t.test('metrics', { timeout: 120_000 }, async (t) => {
+t.test('metrics', { timeout: 400_000 }, async (t) => {
   const server = await startServer(t, {
     upstream_address: '127.0.0.1:9',
     l2_backend: 'raw_disk',

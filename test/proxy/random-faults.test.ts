@@ -22,8 +22,10 @@ const SECONDS = Number(process.env.SOAK_SECONDS ?? 6)
 const CLIENTS = 24
 const MIB = 1024 * 1024
 const SLICE = 64 * 1024
+/** What of the answers must have come about at least once. */
+const KINDS = ['HIT', 'MISS', 'REVALIDATED', '206']
 
-t.setTimeout((2 * SECONDS + 100) * 1000)
+t.setTimeout((4 * SECONDS + 600) * 1000)
 
 interface Config {
   l1: number
@@ -72,7 +74,13 @@ for (const [name, config] of Object.entries(configs)) {
       })
       const seen: Record<string, number> = {}
       const deadline = performance.now() + SECONDS * 1000
-      const goesOn = () => performance.now() < deadline
+      const sawAll = () =>
+        KINDS.every((kind) => seen[kind] > 0) &&
+        proxy.counters.truncatedBodies > 0 &&
+        proxy.fastify.bans!.counts.sweeps > 0 &&
+        tier?.store.figures().reclaimRuns !== 0
+      // A slow machine gets more time for what must have come about, but not for ever.
+      const goesOn = () => performance.now() < deadline + (sawAll() ? 0 : 60_000)
 
       async function changes(random: Random): Promise<void> {
         for (; goesOn(); await wait(random.below(250))) {
@@ -117,7 +125,7 @@ for (const [name, config] of Object.entries(configs)) {
 
       trouble.on = false
       t.comment(`SEED=${SEED} ${JSON.stringify({ ...seen, refused: proxy.counters.identityRefusals })}`)
-      for (const kind of ['HIT', 'MISS', 'REVALIDATED', '206']) t.ok(seen[kind] > 0, `some were ${kind}`)
+      for (const kind of KINDS) t.ok(seen[kind] > 0, `some were ${kind}`)
       t.ok(proxy.counters.truncatedBodies > 0, 'some bodies of the origin were cut')
       t.ok(proxy.fastify.bans!.counts.sweeps > 0, 'what was purged was swept')
       await settled(t, proxy.counters)

@@ -14,7 +14,7 @@ const SEED = Number(process.env.SEED ?? 1)
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 5)
 const CLIENTS = 16
 
-t.setTimeout((2 * SECONDS + 100) * 1000)
+t.setTimeout((4 * SECONDS + 600) * 1000)
 
 for (const backend of ['file', 'raw_disk'] as const) {
   t.test(

@@ -21,7 +21,7 @@ export interface RawServer {
   readonly device: string
   /** All metrics of this moment by name and labels. */
   figures(): Promise<Record<string, number>>
-  /** Asks until the figures are as wanted. @throws when they are not within 20 s */
+  /** Asks until the figures are as wanted. @throws when they are not within 60 s */
   untilFigures(isSo: (figures: Record<string, number>) => boolean): Promise<Record<string, number>>
   /** Waits until everything that was put is in its place. */
   settled(): Promise<Record<string, number>>
@@ -59,7 +59,7 @@ export async function startRawServer(
       const now = await figures()
       if (isSo(now)) return now
       if (Date.now() > deadline)
-        throw new Error(`not within 20 s: ${isSo} of ${JSON.stringify(now, null, 1)}`)
+        throw new Error(`not within 60 s: ${isSo} of ${JSON.stringify(now, null, 1)}`)
       await wait(20)
     }
   }

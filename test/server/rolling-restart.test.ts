@@ -39,7 +39,7 @@ t.test(
     const { stdout } = await run(...plain(outer, rest), {
       cwd: root,
       env: childEnv(),
-      timeout: 200_000,
+      timeout: 400_000,
       maxBuffer: 64 * 1024 * 1024,
     })
     const rolled: Rolled = JSON.parse(stdout)

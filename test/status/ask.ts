@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { StatusReport } from '../../lib/status/status.ts'
 
-/** Asks `BASE/status` until it is as wanted. @throws when it is not within 20 s */
+/** Asks `BASE/status` until it is as wanted. @throws when it is not within 60 s */
 export async function untilStatus(
   base: string,
   isSo: (report: StatusReport) => boolean,
@@ -11,7 +11,7 @@ export async function untilStatus(
     const report = (await (await fetch(`${base}/status`)).json()) as StatusReport
     if (isSo(report)) return report
     if (Date.now() > deadline)
-      throw new Error(`not within 20 s: ${isSo} of ${JSON.stringify(report, null, 1)}`)
+      throw new Error(`not within 60 s: ${isSo} of ${JSON.stringify(report, null, 1)}`)
     await wait(20)
   }
 }

@@ -43,7 +43,7 @@ async function start(t: Scope) {
   return { origin, fastify, url, page: `http://127.0.0.1:${port}/` }
 }
 
-t.test('the page in a browser', { skip: withoutChromium, timeout: 90_000 }, async (t) => {
+t.test('the page in a browser', { skip: withoutChromium, timeout: 400_000 }, async (t) => {
   const service = await start(t)
   const client = await connect(service.url)
   t.teardown(client.close)
@@ -73,7 +73,7 @@ t.test('the page in a browser', { skip: withoutChromium, timeout: 90_000 }, asyn
   async function untilPage(condition: string): Promise<void> {
     const deadline = Date.now() + 60_000
     while (!(await page.evaluate(condition))) {
-      if (Date.now() > deadline) throw new Error(`not within 20 s: ${condition}`)
+      if (Date.now() > deadline) throw new Error(`not within 60 s: ${condition}`)
       await wait(50)
     }
   }
@@ -161,7 +161,7 @@ t.test('the page in a browser', { skip: withoutChromium, timeout: 90_000 }, asyn
     serving = false
     await traffic
     await service.fastify.close()
-    await page.locator('#notice').waitFor({ state: 'visible', timeout: 20_000 })
+    await page.locator('#notice').waitFor({ state: 'visible', timeout: 60_000 })
     t.match(await text('#notice'), /^No answer since \d\d:\d\d:\d\d/)
   })
 })

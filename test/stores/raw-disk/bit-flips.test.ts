@@ -6,7 +6,7 @@ import { createRandom, type Random } from '../../helpers/random.ts'
 import { PAGE } from './fake-pages.ts'
 import { type Bed, createBed, type Ending } from './helpers.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 const MIB = 1024 * 1024
 const totalSize = 2 * MIB

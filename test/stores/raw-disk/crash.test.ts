@@ -10,7 +10,7 @@ const numRuns = Number(process.env.SOAK_RUNS ?? 300)
 const { SEED, RUN_PATH } = process.env
 const repeated = SEED === undefined ? {} : { seed: Number(SEED), path: RUN_PATH }
 const soaking = process.env.SOAK_RUNS !== undefined
-t.setTimeout(soaking ? 86_400_000 : 300_000)
+t.setTimeout(soaking ? 86_400_000 : 600_000)
 
 /** So small that its regions turn over many times. */
 const device = { totalSize: 1.5 * 1024 * 1024, sliceSize: 32_768, store: { readBytes: 1024 * 1024 } }

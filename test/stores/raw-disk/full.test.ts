@@ -3,7 +3,7 @@ import { createRandom } from '../../helpers/random.ts'
 import { type Bed, createBed } from './helpers.ts'
 import { HEADS } from './ledger.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 const MIB = 1024 * 1024
 /** How many times its size is written: an hour's worth for a cache that could be filled in ten minutes. */

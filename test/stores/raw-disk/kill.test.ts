@@ -9,7 +9,7 @@ import { compare, type Orders, open } from './kill-child.ts'
 const program = new URL('./kill-child.ts', import.meta.url).pathname
 /** Two of these at the same time, each on a device of its own. */
 const ROUNDS = Number(process.env.SOAK_RUNS ?? 100) / 2
-t.setTimeout(300_000 + ROUNDS * 5000)
+t.setTimeout(600_000 + ROUNDS * 5000)
 t.jobs = 2
 /** Longest time that a child works before it is killed, in milliseconds. */
 const WORK = 150

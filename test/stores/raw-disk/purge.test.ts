@@ -2,7 +2,7 @@ import t from 'tap'
 import { createBed, type Ending } from './helpers.ts'
 import { HEADS } from './ledger.ts'
 
-t.setTimeout(200_000)
+t.setTimeout(600_000)
 
 const MIB = 1024 * 1024
 const endings: Ending[] = ['close', 'close, then power failure', 'kill', 'crash']

@@ -123,8 +123,7 @@ t.test('timeouts: no head, half a head, a pause in the content', async (t) => {
   const origin = await startOrigin(t, async (request, exchange) => {
     if (request.target === '/half') await exchange.write('HTTP/1.1 200 OK\r\nContent-')
     if (request.target === '/pause') {
-      await exchange.head({ fields: { 'Content-Length': '100' } })
-      await exchange.write('some')
+      await exchange.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome')
     }
     await exchange.gone
   })
