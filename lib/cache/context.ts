@@ -65,6 +65,7 @@ export interface ClientResponse {
   readonly socket: Socket | null
   readonly statusCode: number
   readonly headersSent: boolean
+  readonly destroyed: boolean
   shouldKeepAlive: boolean
   readonly writableEnded: boolean
   readonly writableFinished: boolean
@@ -74,10 +75,12 @@ export interface ClientResponse {
   once(event: 'close' | 'drain', listener: () => void): unknown
   off(event: 'close' | 'drain', listener: () => void): unknown
   writeHead(status: number, fields: FieldList): unknown
-  /** @param taken called when the bytes are not read any more */
+  /**
+   * Sends the head, too, if that has not been sent.
+   * @param taken called when the bytes are not read any more
+   */
   write(bytes: Buffer, taken?: () => void): boolean
   end(bytes?: Buffer): unknown
-  flushHeaders(): void
   uncork?(): void
   addTrailers(pairs: [string, string][]): void
   writeInformation?(status: number, fields: FieldList): void

@@ -24,6 +24,7 @@ import type { FieldList, Head } from '../semantics/types.ts'
 import { ifRangeAllows, preconditions } from '../semantics/validators.ts'
 import { type Following, sendRange } from '../slices/reader.ts'
 import type { Exchange } from './context.ts'
+import { flushHead } from './flush-head.ts'
 import type { ResponseSource } from './source.ts'
 
 /** Stored, they speak of the whole: its digest, or, in what was no part, nothing at all (but they are passed on). */
@@ -145,7 +146,7 @@ export async function sendSelection(
     return
   }
   // Node keeps the head back until there is a body byte: an origin that thinks must not hold up the head.
-  if (first && !first.reader.peek()) res.flushHeaders()
+  if (first && !first.reader.peek()) flushHead(res)
   let following = first
   for (const range of ranges) {
     if (boundary)

@@ -44,6 +44,10 @@ export class LaneResponse {
     this.#place = place
   }
 
+  get destroyed(): boolean {
+    return this.#isClosed
+  }
+
   get socket(): Socket {
     return this.#place.socket
   }
@@ -117,19 +121,17 @@ export class LaneResponse {
     this.#send(`${text}\r\n`)
   }
 
-  flushHeaders(): void {
-    const head = this.#head
-    this.#head = ''
-    if (head !== '') this.#send(head)
-  }
-
   /**
+   * Sends the head, too, if that has not been sent.
+   *
    * @param taken called once, when the system has the bytes; of a connection that is closed before, maybe never
    * @returns false: wait for `drain`
    */
   write(bytes: Buffer, taken?: () => void): boolean {
     const { socket } = this.#place
     if (!this.#hasBody || !socket.writable || bytes.length === 0) {
+      this.#send(this.#head)
+      this.#head = ''
       taken?.()
       return !this.writableNeedDrain
     }
@@ -164,7 +166,7 @@ export class LaneResponse {
     this.writableEnded = true
     const rest = this.#isChunked ? `${this.#head}0\r\n${this.#trailers}\r\n` : this.#head
     this.#head = ''
-    if (rest !== '') this.#send(rest)
+    this.#send(rest)
     const { socket } = this.#place
     // Of what can be written no more the client has no end.
     if (!socket.writable) return
@@ -174,7 +176,7 @@ export class LaneResponse {
 
   #send(text: string): void {
     const { socket } = this.#place
-    if (socket.writable) socket.write(text, 'latin1')
+    if (text !== '' && socket.writable) socket.write(text, 'latin1')
   }
 
   #finish(): void {

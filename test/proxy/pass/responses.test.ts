@@ -54,7 +54,7 @@ t.test('a head that comes before its body keeps its bytes', async (t) => {
     await exchange.write('body')
   })
   const proxy = await startProxy(t, { upstream: origin.url })
-  for (const method of ['POST']) {
+  for (const method of ['GET', 'POST']) {
     goOn = Promise.withResolvers<void>()
     const connection = await connect(proxy.url)
     connection.write(`${method} / HTTP/1.1\r\nHost: x\r\n\r\n`)
