@@ -1,5 +1,6 @@
 import { fieldValue, hasField } from '../semantics/fields.ts'
 import { describes, fieldsForOne, freshen, outdated } from '../semantics/head.ts'
+import { noteFields } from '../semantics/noted-fields.ts'
 import { type Policy, policyOf } from '../semantics/policy.ts'
 import { parseRangeSpec } from '../semantics/ranges.ts'
 import { storable } from '../semantics/storable.ts'
@@ -108,6 +109,7 @@ export function fetchHead(context: Context, resource: Resource, exchange: Exchan
 
   function accept(response: UpstreamResponse, transfer: Transfer, asked: FetchPlan): BodyHandler {
     const { status } = response
+    noteFields(response.fields)
     if (status === 304 && isConditional(asked.condition)) {
       return confirm(response, asked.condition) ? IGNORE_BODY : askForAll()
     }

@@ -1,5 +1,9 @@
+import { isNoted, mayHaveNoted, notedPlace, notedValues } from './noted-fields.ts'
 import { remembered } from './remembered.ts'
 import type { FieldList } from './types.ts'
+import { trimWhitespace } from './whitespace.ts'
+
+export { trimWhitespace }
 
 /**
  * Fields that belong to one connection (RFC 9110 section 7.6.1), and the authentication of a proxy hop
@@ -73,6 +77,11 @@ export function fieldValues(fields: FieldList, name: string): string[] {
  * Allocates nothing for a field that came once. @param name lower case
  */
 export function fieldValue(fields: FieldList, name: string): string | undefined {
+  if (isNoted(fields)) {
+    if (!mayHaveNoted(name)) return undefined
+    const place = notedPlace(name)
+    if (place !== undefined) return notedValues[place]
+  }
   let combined: string | undefined
   for (let i = 0; i < fields.length; i += 2) {
     if (!isNamed(fields[i], name)) continue
@@ -95,6 +104,7 @@ export function digitsValue(text: string): number {
 
 /** @param name lower case */
 export function hasField(fields: FieldList, name: string): boolean {
+  if (isNoted(fields) && !mayHaveNoted(name)) return false
   for (let i = 0; i < fields.length; i += 2) if (isNamed(fields[i], name)) return true
   return false
 }
@@ -170,18 +180,6 @@ export function listMembers(value: string): string[] {
   return members
 }
 
-/**
- * Without spaces and tabs at both ends: OWS is no more than these (RFC 9110 section 5.6.3), unlike
- * `String.trim`.
- */
-export function trimWhitespace(value: string): string {
-  let start = 0
-  let end = value.length
-  while (start < end && isWhitespace(value.charCodeAt(start))) start++
-  while (end > start && isWhitespace(value.charCodeAt(end - 1))) end--
-  return end - start === value.length ? value : value.slice(start, end)
-}
-
 function connectionFields(fields: FieldList): ReadonlySet<string> {
   const connection = fieldValue(fields, 'connection')
   if (connection === undefined || connection === 'keep-alive') return HOP_BY_HOP
@@ -208,8 +206,4 @@ function isNamed(name: string, lowerCase: string): boolean {
   // Most names of the same length end otherwise: only the right one is worth a copy in lower case.
   if ((name.charCodeAt(last) | 0x20) !== (lowerCase.charCodeAt(last) | 0x20)) return false
   return name === lowerCase || name.toLowerCase() === lowerCase
-}
-
-function isWhitespace(code: number): boolean {
-  return code === 0x20 || code === 0x09
 }

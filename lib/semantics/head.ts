@@ -52,7 +52,9 @@ const TELL_AGE: ReadonlySet<string> = new Set(['age', 'date'])
 export function createHead(input: HeadInput): Head {
   const { response, request, policy, options } = input
   const fields = storedFields(response, policy, options)
-  const validators = validatorsOf(fields, input.length)
+  // What is stored lacks none of these, unless the response says that somebody must not have one.
+  const told = listedFields(policy).length === 0 ? response.fields : fields
+  const validators = validatorsOf(told, input.length)
   const fresh = freshness(response, policy, options)
   const selection = selectionOf(response.fields, request.fields)
   // Written out: to spread four objects takes longer than to read all the fields.

@@ -25,6 +25,18 @@ export type Precondition = 'proceed' | 'not-modified' | 'precondition-failed'
 const ETAG = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/
 const ETAG_IN_LIST = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g
 
+let seen = ''
+let wasEtag = false
+
+/** Whether a text is an entity-tag. That of one answer is asked about several times in a row. */
+function isEtag(text: string): boolean {
+  if (text !== seen) {
+    wasEtag = ETAG.test(text)
+    seen = text
+  }
+  return wasEtag
+}
+
 /** Parses one entity-tag (RFC 9110 section 8.8.3): `W/` is case-sensitive and the quotes are not optional. */
 export function parseEtag(value: string): Etag | undefined {
   const match = ETAG.exec(value)
@@ -51,7 +63,7 @@ export function validatorsOf(fields: FieldList, length: number | null): Validato
   const lastModified = fieldValue(fields, 'last-modified')
   const encoding = fieldValue(fields, 'content-encoding')?.toLowerCase() ?? ''
   return {
-    etag: etag !== undefined && ETAG.test(etag) ? etag : null,
+    etag: etag !== undefined && isEtag(etag) ? etag : null,
     lastModified:
       lastModified !== undefined && parseHttpDate(lastModified) !== undefined ? lastModified : null,
     length,
@@ -128,7 +140,7 @@ export function sameRepresentation(head: Validators, other: Validators): boolean
 
 /** Whether this is an entity-tag and a strong one. */
 export function isStrongEtag(etag: string | null): boolean {
-  return etag !== null && !etag.startsWith('W') && ETAG.test(etag)
+  return etag !== null && !etag.startsWith('W') && isEtag(etag)
 }
 
 /** The well-formed entity-tags of a list; none for `*`. */

@@ -10,6 +10,7 @@ import {
   listMembers,
   without,
 } from '../../lib/semantics/fields.ts'
+import { noteFields } from '../../lib/semantics/noted-fields.ts'
 
 t.test('a field is found in any case and its lines are combined in order', async (t) => {
   const fields = ['Accept', ' a ', 'X', '1', 'ACCEPT', 'b\t']
@@ -117,6 +118,31 @@ t.test('splitting is linear and loses nothing but separators', async (t) => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('a', ',', '"', '\\', ' ', '=') }), (value) => {
       t.equal(listMembers(value).join('').replace(/[, ]/g, ''), value.replace(/[, ]/g, ''))
+    }),
+  )
+})
+
+t.test('fields that were noted are answered as others are', async (t) => {
+  const names = [
+    ...['age', 'cache-control', 'cdn-cache-control', 'content-length', 'date', 'etag', 'set-cookie', 'vary'],
+    ...['x-cache', 'link', 'a', 'expires', 'transfer-encoding', 'x'.repeat(36), 'y'.repeat(4)],
+  ]
+  const spelled = fc.constantFrom(...names, 'Date', 'DATE', 'ETag', 'Vary', 'Link', 'Set-Cookie', 'eTAG')
+  const line = fc.tuple(spelled, fc.constantFrom('', '1', ' 2\t', '"a, b"'))
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 8 }), fc.array(line, { maxLength: 3 }), (lines, others) => {
+      const fields = lines.flat()
+      noteFields(fields)
+      for (const name of names) {
+        for (const asked of [fields, others.flat()]) {
+          const copy = asked.slice() // nobody has noted this one
+          t.equal(fieldValue(asked, name), fieldValue(copy, name), name)
+          t.equal(hasField(asked, name), hasField(copy, name), name)
+        }
+      }
+      fields.push('Date', '3', 'New', '1')
+      t.equal(fieldValue(fields, 'date'), fieldValue(fields.slice(), 'date'), 'they have grown since')
+      t.ok(hasField(fields, 'new'))
     }),
   )
 })
