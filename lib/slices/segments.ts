@@ -15,7 +15,11 @@ export interface Segments {
   /** Absolute offset of the first byte that is still held, and after the last one. */
   readonly start: number
   readonly end: number
-  /** @param block what the chunk lies in, held for us; let go when what we keep of it is dropped */
+  /**
+   * Nobody else writes to the chunk any more, unless it is a small part of more memory.
+   *
+   * @param block what the chunk lies in, held for us; let go when what we keep of it is dropped
+   */
   append(chunk: Buffer, block?: MemoryBlock): void
   /** What is held from `offset` to the end of the segment that holds it; undefined when nothing is. */
   at(offset: number): Buffer | undefined
@@ -53,6 +57,12 @@ export function createSegments(start: number, sliceSize: number): Segments {
       const used = room && last >= head ? buffers[last].length : 0
       if (!room || used === 0 || used === room.length || held.end % sliceSize === 0) {
         const grown = Math.min(COPY_SEGMENT, (room?.length ?? 0) * 4)
+        if (from === 0 && grown <= bytes.length && hasOwnMemory(bytes)) {
+          // What a copy would be, it is already: most small objects come in one piece.
+          room = bytes
+          push(bytes)
+          return
+        }
         room = Buffer.allocUnsafeSlow(Math.max(bytes.length - from, grown))
         const taken = bytes.copy(room, 0, from, Math.min(bytes.length, from + room.length))
         push(partOf(room, 0, taken))
@@ -164,6 +174,10 @@ export function createSegments(start: number, sliceSize: number): Segments {
     },
   }
   return held
+}
+
+function hasOwnMemory(bytes: Buffer): boolean {
+  return bytes.length === bytes.buffer.byteLength
 }
 
 /** Most often it is all of them: a view costs as much as everything else that is done with a piece. */

@@ -51,7 +51,12 @@ export interface Transfer {
 export interface BodyHandler {
   /** True: nothing of the content is kept, so that it may come in memory that is larger than itself. */
   readonly keepsNothing?: boolean
-  /** @param block what the chunk lies in, if it lies in one: held for the receiver, who lets go of it when nobody reads the chunk any more */
+  /**
+   * Whoever sends the chunk does not write to it any more.
+   *
+   * @param block what the chunk lies in, if it lies in one: held for the receiver, who lets go of it when nobody reads the
+   * chunk any more
+   */
   data(chunk: Buffer, block?: MemoryBlock): void
   finished(trailers: FieldList): void
   failed(error: Error): void

@@ -76,8 +76,8 @@ t.test('what a reader holds stays as it was while more is appended', async (t) =
   t.ok(held.every(([at, found]) => found.equals(bytes.subarray(at, at + found.length))))
 })
 
-t.test('the memory of a chunk that was copied may be used again', async (t) => {
-  const chunk = Buffer.alloc(1000, 1)
+t.test('a small chunk that lies in more memory is copied, and that may be used again', async (t) => {
+  const chunk = Buffer.alloc(1001, 1).subarray(1)
   const segments = createSegments(0, SLICE)
   segments.append(chunk)
   chunk.fill(2)
@@ -112,5 +112,43 @@ t.test('forgetting drops whole segments before an offset and keeps the rest', as
         return segments.start === total && segments.at(total - 1) === undefined
       },
     ),
+  )
+})
+
+t.test('a small chunk that has memory of its own is kept as it came, and never written to', async (t) => {
+  const own = Buffer.alloc(10, 'a')
+  const segments = createSegments(0, SLICE)
+  segments.append(own)
+  segments.append(Buffer.alloc(5, 'b'))
+  t.equal(segments.at(0), own)
+  t.equal(own.toString(), 'a'.repeat(10))
+  t.equal(segments.at(10)?.toString(), 'b'.repeat(5))
+
+  const view = Buffer.alloc(100, 'c').subarray(0, 10)
+  const others = createSegments(SLICE - 10, SLICE)
+  others.append(view)
+  t.equal(others.at(SLICE - 10)?.buffer.byteLength, 10, 'what lies in more memory is copied')
+})
+
+t.test('chunks with memory of their own are found at their offsets, whatever their sizes', async () => {
+  fc.assert(
+    fc.property(start, fc.array(fc.tuple(chunkSize, fc.boolean()), { maxLength: 12 }), (start, chunks) => {
+      const segments = createSegments(start, SLICE)
+      const all = bytesOf(
+        3,
+        chunks.reduce((sum, [size]) => sum + size, 0),
+      )
+      let sent = 0
+      for (const [size, isOwn] of chunks) {
+        const part = all.subarray(sent, sent + size)
+        const own = Buffer.allocUnsafeSlow(size)
+        part.copy(own)
+        segments.append(isOwn ? own : part)
+        sent += size
+      }
+      const found: Buffer[] = []
+      for (let at = start; at < start + sent; at += found.at(-1)!.length) found.push(segments.at(at)!)
+      return segments.end === start + sent && Buffer.concat(found).equals(all)
+    }),
   )
 })

@@ -39,16 +39,27 @@ export function createReadBuffer(): ReadBuffer {
   /** What `next` lies in, or will: the first bytes of a content are copied into it. */
   let block: MemoryBlock | undefined
   let copied = 0
+  /** Nothing of the content has come yet. */
+  let isFirst = true
 
-  function copyOf(read: Buffer, rest: number): Buffer {
-    if (read.length < POOLED_BELOW) return Buffer.from(read)
-    const isLarge = passing || read.length + rest >= BLOCK_BYTES
-    if (!isLarge || copied > 0) return copyInto(Buffer.allocUnsafeSlow(read.length), read)
+  /** Of what was read into `SHARED`. */
+  function copyOf(from: number, to: number, rest: number): Buffer {
+    const length = to - from
+    // What is whole and stored stays as it is: in memory of its own it is not copied again.
+    const isPooled = length < POOLED_BELOW && (passing || rest > 0 || !isFirst)
+    isFirst = false
+    const isLarge = !isPooled && (passing || length + rest >= BLOCK_BYTES)
+    if (!isLarge || copied > 0) {
+      const memory = isPooled ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length)
+      SHARED.copy(memory, 0, from, to)
+      return memory
+    }
     block = takeBlock()
-    copied = read.length
+    copied = length
     block.hold()
     buffer.taken = block
-    return copyInto(block.bytes, read)
+    SHARED.copy(block.bytes, 0, from, to)
+    return length === BLOCK_BYTES ? block.bytes : block.bytes.subarray(0, length)
   }
 
   const buffer: ReadBuffer = {
@@ -56,14 +67,14 @@ export function createReadBuffer(): ReadBuffer {
     taken: undefined,
     begin(passes) {
       passing = passes
+      isFirst = true
     },
     take(from, to, rest) {
-      const read = buffer.next.subarray(from, to)
       buffer.taken = undefined
-      if (buffer.next === SHARED) return copyOf(read, rest)
+      if (buffer.next === SHARED) return copyOf(from, to, rest)
       block?.hold()
       buffer.taken = block
-      return read
+      return buffer.next.subarray(from, to)
     },
     advance(read, rest) {
       const used = copied > 0 ? block!.bytes.subarray(copied) : buffer.next.subarray(read)
@@ -80,9 +91,4 @@ export function createReadBuffer(): ReadBuffer {
     },
   }
   return buffer
-}
-
-function copyInto(memory: Buffer, bytes: Buffer): Buffer {
-  bytes.copy(memory)
-  return memory.length === bytes.length ? memory : memory.subarray(0, bytes.length)
 }

@@ -98,3 +98,16 @@ t.test('a connection that waits has no memory of its own', async (t) => {
   buffer.advance(10, 0)
   t.equal(buffer.next.buffer, shared)
 })
+
+t.test('a small content that came in one piece has memory of its own, and no more', async (t) => {
+  const buffer = createReadBuffer()
+  const take = (passes: boolean, rest: number) => {
+    buffer.begin(passes)
+    const taken = buffer.take(100, 1100, rest)
+    buffer.advance(1100, 0)
+    return taken.buffer.byteLength === taken.length
+  }
+  t.ok(take(false, 0))
+  t.notOk(take(true, 0), 'what is passed on shares memory')
+  t.notOk(take(false, 10), 'what follows is copied to it')
+})
