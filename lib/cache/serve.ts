@@ -53,7 +53,8 @@ export async function serve(context: Context, exchange: Exchange): Promise<void>
 async function takeTurn(attempt: Attempt): Promise<boolean> {
   const { context, resource, exchange } = attempt
   const { fields } = exchange
-  const heads = usable(context, await context.resources.heads(resource))
+  const found = context.resources.heads(resource)
+  const heads = usable(context, found instanceof Promise ? await found : found)
   const head = selectFor(exchange, heads)
   if (head && head !== attempt.incomplete) {
     const served = await reuse(attempt, heads, head)
