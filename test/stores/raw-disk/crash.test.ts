@@ -101,8 +101,8 @@ async function take(bed: Bed, each: Step, behind: Behind, tally: Tally): Promise
   } else if (kind === 'dropGeneration') bed.dropGeneration(key, generation)
   else if (kind === 'flush') await bed.flush()
   else if (kind === 'turns') for (let turn = seed % 8; turn >= 0; turn--) await new Promise(setImmediate)
-  else if (kind === 'checkpoint') await bed.checkpoint()
-  else if (kind === 'checkpointAndGoOn') behind.add(bed.checkpoint())
+  else if (kind === 'checkpoint') await bed.checkpointAnew()
+  else if (kind === 'checkpointAndGoOn') behind.add(bed.checkpointAnew())
   else {
     tally.reclaims += bed.store.figures().reclaimRuns
     await bed.restart(ending, seed)

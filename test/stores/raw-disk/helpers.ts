@@ -52,7 +52,10 @@ export interface Bed {
   dropGeneration(key: string, generation: number): void
   clear(): Promise<number | undefined>
   flush(): Promise<void>
+  /** Nothing else has made the store begin one. */
   checkpoint(): Promise<void>
+  /** Not one that is under way, which the store takes for this one: it may have synced before what was flushed since. */
+  checkpointAnew(): Promise<void>
   /** Reads everything that was ever put; the number of those that were found. */
   getAll(): Promise<number>
   /** Throws when a count does not agree, or when what no device can make up for has happened. */
@@ -168,6 +171,12 @@ export async function createBed(options: BedOptions): Promise<Bed> {
       await answer(all, bed.store.flush())
     },
 
+    async checkpointAnew() {
+      const asked = life
+      await bed.store.checkpoint()
+      if (life === asked) await bed.checkpoint()
+    },
+
     async checkpoint() {
       await answer(ledger.checkpoint(), bed.store.checkpoint())
     },
@@ -248,7 +257,7 @@ function report(problem: string | undefined): void {
 }
 
 /** Rejects when something does not end; a time limit far over what anything takes. */
-export async function within<T>(promise: Promise<T>, what: string, milliseconds = 20_000): Promise<T> {
+export async function within<T>(promise: Promise<T>, what: string, milliseconds = 60_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what}: no end`)), milliseconds)
