@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { programPath } from '../../test/helpers/program-path.ts'
 import { type Scope, tempDir } from '../../test/helpers/scope.ts'
@@ -79,7 +79,7 @@ http {
   keepalive_timeout 300s; keepalive_requests 100000000;
   ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((each) => `${each}_temp_path ${directory}/${each};`).join(' ')}
   proxy_buffer_size 16k; proxy_buffers 32 32k; proxy_busy_buffers_size 256k;
-  ${kind.stores ? '' : 'open_file_cache max=200000 inactive=1d; open_file_cache_valid 1h;'}
+  ${kind.stores ? '' : openFileCache()}
   ${options.caching ? cache : ''}
   upstream origin { server ${new URL(options.origin).host}; keepalive 128; keepalive_requests 100000000; }
   server {
@@ -93,6 +93,16 @@ http {
   }
 }
 `
+}
+
+/**
+ * Half of the descriptors that a process may have. It keeps a file open for as long, also one that its cache has given up, whose
+ * memory the tmpfs then keeps too; and with more of them than it may have it answers 500. worker_rlimit_nofile asks for more,
+ * but only root with all its capabilities gets that.
+ */
+function openFileCache(): string {
+  const most = Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? 1024)
+  return `open_file_cache max=${Math.min(200_000, Math.floor(most / 2))} inactive=60s; open_file_cache_valid 60s;`
 }
 
 /** A directory in memory where the system has one, else on disk. */
