@@ -6,9 +6,11 @@ let last = 0
 /**
  * Milliseconds since the epoch that no other call has had and that never go back, in steps of 1/4096. What happened
  * first in this process has the smaller one, also within a millisecond: an invalidation and a request can be told apart.
+ *
+ * @param now what Date.now() says, for who has asked it already
  */
-export function uniqueNow(): number {
-  last = Math.max(last + 1 / STEPS, Date.now())
+export function uniqueNow(now = Date.now()): number {
+  last = Math.max(last + 1 / STEPS, now)
   return last
 }
 

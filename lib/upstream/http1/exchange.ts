@@ -42,11 +42,12 @@ export function createExchange(
       else abandoned()
     },
   }
+  const requestTime = Date.now()
   const exchange: Exchange = {
     request,
     handler,
-    requestTime: Date.now(),
-    order: uniqueNow(),
+    requestTime,
+    order: uniqueNow(requestTime),
     transfer,
     body: null,
     carrier: null,
