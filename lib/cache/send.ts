@@ -22,7 +22,8 @@ export function sendWithRetries(
   const { counters, budget, maxRetries, problems } = context
   const { origin } = exchange
   const { method, path, body, cause, awaited } = asked
-  const fields = asked.fields.concat(identityFields(exchange, awaited))
+  const fields = asked.fields.slice()
+  for (const text of identityFields(exchange, awaited)) fields.push(text)
   const request: UpstreamRequest = { method, path, fields, body, cause, awaited }
   const askedAt = exchange.logged ? performance.now() : 0
   let timer: NodeJS.Timeout | undefined

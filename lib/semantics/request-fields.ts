@@ -1,4 +1,4 @@
-import { endToEnd, fieldValue, fieldValues } from './fields.ts'
+import { endToEnd, fieldValue } from './fields.ts'
 import { remembered } from './remembered.ts'
 import { IDENTITY } from './request-identity.ts'
 import { SELF } from './response-fields.ts'
@@ -105,14 +105,18 @@ export function upstreamFields(request: FieldList, upstream: UpstreamRequest): F
     if (NEVER_UNDERSCORED.has(name) && received[i].includes('_')) continue
     fields.push(received[i], received[i + 1])
   }
-  const forwardedFor = upstream.trusted ? fieldValues(request, 'x-forwarded-for') : []
-  fields.push('X-Forwarded-For', [...forwardedFor, upstream.clientAddress].join(', '))
+  const forwardedFor = upstream.trusted ? fieldValue(request, 'x-forwarded-for') : undefined
+  const { clientAddress } = upstream
+  fields.push(
+    'X-Forwarded-For',
+    forwardedFor === undefined ? clientAddress : `${forwardedFor}, ${clientAddress}`,
+  )
   if (upstream.host !== '') fields.push('X-Forwarded-Host', upstream.host)
   fields.push(
     'X-Forwarded-Proto',
     upstream.scheme,
     'Via',
-    `${upstream.httpVersion} ${SELF}`,
+    viaOf(upstream.httpVersion),
     'CDN-Loop',
     loopMember(upstream.instance),
   )
@@ -151,9 +155,9 @@ export function loops(request: FieldList, instance: string): boolean {
   return fieldValue(request, 'cdn-loop')?.includes(instance) ?? false
 }
 
-function loopMember(instance: string): string {
-  return `${SELF}; id=${instance}`
-}
+/** Remembered: a text that is joined anew is a tree of its pieces, and to compare it with the one before makes a flat one of it. */
+const viaOf = remembered((httpVersion: string) => `${httpVersion} ${SELF}`)
+const loopMember = remembered((instance: string) => `${SELF}; id=${instance}`)
 
 /** @param name lower case */
 export function isTrustedOnly(name: string): boolean {
