@@ -224,13 +224,13 @@ t.test('a hit in memory that is not taken is cut too', async (t) => {
 t.test('a slow client that takes something now and then is served to the end', async (t) => {
   // The system takes new bytes from us only when a third of its buffer is free: at this pace that takes far longer than the limit.
   const file = large.subarray(0, 16 * MiB)
-  const { url, counts } = await start(t, { sendTimeout: 800 }, (_request, exchange) =>
+  const { url, counts } = await start(t, { sendTimeout: 1600 }, (_request, exchange) =>
     exchange.respondFile(file),
   )
   let pieces = 0
   const answer = await get(`${url}/file`, {
     timeout: 60_000,
-    onData: async () => void (++pieces <= 40 && (await wait(100))),
+    onData: async () => void (++pieces <= 40 && (await wait(200))),
   })
   t.equal(answer.complete, true)
   t.equal(answer.length, file.length)

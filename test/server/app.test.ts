@@ -114,7 +114,9 @@ for (const how of ['--config=FILE', 'SLICESTREAM_CONFIG']) {
   t.test(`fastify start app.ts with ${how}: the same ports, the same drain`, async (t) => {
     const { file, proxy, urls } = await settings(t)
     const cli = join(root, 'node_modules/fastify-cli/cli.js')
-    const args = [cli, 'start', '-a', '127.0.0.1', '-p', String(proxy), '-l', 'info', '--options', 'app.ts']
+    // -g: by itself it gives the end half a second, and a slow machine may take longer.
+    const to = ['-a', '127.0.0.1', '-p', String(proxy), '-g', '60000']
+    const args = [cli, 'start', ...to, '-l', 'info', '--options', 'app.ts']
     const run =
       how === 'SLICESTREAM_CONFIG'
         ? runNode(t, args, { SLICESTREAM_CONFIG: file })
