@@ -6,6 +6,7 @@ import { connect, get, sendRaw, slowClient, stalledClient } from './client.ts'
 import { fileOrigin } from './file-origin.ts'
 import { JANUARY } from './file-response.ts'
 import { certificateFile, startOrigin } from './origin.ts'
+import { until } from './until.ts'
 
 const file = bytesOf(1, 300_001)
 
@@ -150,7 +151,7 @@ t.test('the script ends when the peer has gone, and the origin can go away and c
     finished = true
   })
   const waiting = get(`${origin.url}/`)
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await until(() => origin.requests.length === 1)
   origin.dropConnections()
   t.match(await waiting, { status: 0 })
   t.equal(finished, false)

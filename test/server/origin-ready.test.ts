@@ -22,7 +22,7 @@ t.test('after a failure of the origin the proxy is ready again without a request
   await until(() => {
     isReady().then((ready) => (isBack ||= ready))
     return isBack
-  }, 30_000)
+  }, 60_000)
   t.notOk(origin.requests.length)
   await get(server.url)
   t.notOk(await isReady(), 'the first request that fails says that it is still down')

@@ -22,7 +22,7 @@ export async function startReloading(
       server.write(changes)
       server.process.kill('SIGHUP')
       const told = () => messages(server.stdout.slice(before)).filter((text) => text.startsWith('reload: '))
-      await until(() => told().some((text) => /^reload: (done|refused)/.test(text)), 30_000)
+      await until(() => told().some((text) => /^reload: (done|refused)/.test(text)))
       return told()
     },
   }

@@ -78,7 +78,7 @@ const wanted = ['/hit', '/miss', '/slow'].map((target) => ({ target, status: 200
 const load = startLoad(`http://${proxy}`, { rate: 200, keeping: 15, opening: 15, wanted, retryResets })
 for (let i = 0; i < RESTARTS; i++) {
   const before = load.answered
-  await until(() => load.answered > before + 100, 30_000)
+  await until(() => load.answered > before + 100)
   const next = await start()
   current.process.kill('SIGTERM')
   exits.push(await current.exited)
@@ -86,7 +86,7 @@ for (let i = 0; i < RESTARTS; i++) {
   current = next
 }
 const before = load.answered
-await until(() => load.answered > before + 100, 30_000)
+await until(() => load.answered > before + 100)
 await load.stop()
 probing = false
 await probes

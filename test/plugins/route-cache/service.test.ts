@@ -297,14 +297,14 @@ t.test('a time limit of a route ends its handler, and not a hit that takes longe
       await wait(1000)
       return 'late'
     })
-    fastify.get('/big', { handlerTimeout: 300 }, (_request, reply) => reply.headers(FRESH).send(body))
+    fastify.get('/big', { handlerTimeout: 1500 }, (_request, reply) => reply.headers(FRESH).send(body))
   })
   t.equal((await get(`${url}/slow`)).status, 503)
   await get(`${url}/big`)
   let held = false
   const hit = await get(`${url}/big`, {
     async onData() {
-      if (!held) await wait(600)
+      if (!held) await wait(2500)
       held = true
     },
   })
