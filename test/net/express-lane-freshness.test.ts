@@ -80,7 +80,7 @@ t.test('what is stale is not served, on the second', async (t) => {
     t.equal(answer.result === 'HIT', false)
     changes++
     body = answer.body
-    if (Date.now() - since > 20_000) return t.fail('it never became stale')
+    if (Date.now() - since > 60_000) return t.fail('it never became stale')
   }
 })
 

@@ -12,7 +12,7 @@ import { HOST, type Lane, type LaneOptions, startLane } from './lane.ts'
  */
 const SEED = Number(process.env.SEED ?? 1)
 const ROUNDS = Number(process.env.ROUNDS ?? 30)
-t.setTimeout(30_000 + ROUNDS * 2000)
+t.setTimeout(120_000 + ROUNDS * 6000)
 
 const DATE = new Date().toUTCString()
 const OBJECTS = ['/a', '/b?c=d', '/%7Ec', '/empty', '/gone', '/vary', '/large']
@@ -200,7 +200,7 @@ const readsAsEver = (socket: Socket) =>
 
 t.test(
   `the same stream of requests has the same answers with and without it (seed ${SEED})`,
-  { timeout: 30_000 + ROUNDS * 2000 },
+  { timeout: 120_000 + ROUNDS * 6000 },
   async (t) => {
     const random = createRandom(SEED)
     const settings: LaneOptions = { sliceSize: 64 * 1024, trustedProxies: ['127.0.0.1'] }
