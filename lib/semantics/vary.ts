@@ -163,5 +163,7 @@ function preference(member: string): string {
 }
 
 function isLater(a: Head, b: Head): boolean {
-  return a.date > b.date || (a.date === b.date && a.responseTime > b.responseTime)
+  if (a.date !== b.date) return a.date > b.date
+  // Two that came within one millisecond were not asked for at once.
+  return a.responseTime === b.responseTime ? a.order > b.order : a.responseTime > b.responseTime
 }
