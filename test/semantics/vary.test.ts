@@ -68,6 +68,9 @@ t.test('the latest of the matching heads is selected', async (t) => {
   t.equal(selectHead([later, one], ['Foo', '1']), later)
   const sameDate = { ...one, responseTime: one.responseTime + 1 }
   t.equal(selectHead([one, sameDate], ['Foo', '1']), sameDate)
+  const sameMoment = { ...one, order: one.order + 1 }
+  t.equal(selectHead([one, sameMoment], ['Foo', '1']), sameMoment)
+  t.equal(selectHead([sameMoment, one], ['Foo', '1']), sameMoment)
 })
 
 t.test('a stored language is selected by a request that wants it most, and it alone', async (t) => {
