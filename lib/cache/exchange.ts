@@ -185,7 +185,6 @@ export function createExchanges(context: Context, options: ExchangeOptions, trus
 class PlainMessage {
   readonly method = 'GET'
   readonly httpVersion = '1.1'
-  readonly httpVersionMajor = 1
   readonly httpVersionMinor = 1
   readonly url: string
   readonly rawHeaders: FieldList
