@@ -99,7 +99,8 @@ interface ReaderState extends Mutable<FillReader> {
 
 export function createFill(options: FillOptions): Fill {
   const { source, sliceSize, start, length, memory } = options
-  const segments = createSegments(start, sliceSize)
+  // What nobody stores nobody shares: a client that stalls keeps what it would keep anyway.
+  const segments = createSegments(start, sliceSize, options.store === null ? sliceSize : undefined)
   const readers = new Set<ReaderState>()
   let store = options.store
   let paused = false

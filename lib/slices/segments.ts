@@ -33,7 +33,8 @@ export interface Segments {
   dropBefore(offset: number): void
 }
 
-export function createSegments(start: number, sliceSize: number): Segments {
+/** @param most bytes of a segment */
+export function createSegments(start: number, sliceSize: number, most = MAX_SEGMENT): Segments {
   let offsets: number[] = []
   let buffers: Buffer[] = []
   /** What they lie in, where it is to be given back. */
@@ -90,8 +91,7 @@ export function createSegments(start: number, sliceSize: number): Segments {
 
   function adopt(chunk: Buffer, from: number, to: number, block: MemoryBlock | undefined): void {
     room = null
-    for (let at = from; at < to; at += MAX_SEGMENT)
-      push(partOf(chunk, at, Math.min(to, at + MAX_SEGMENT)), block)
+    for (let at = from; at < to; at += most) push(partOf(chunk, at, Math.min(to, at + most)), block)
   }
 
   function find(offset: number): number {

@@ -196,6 +196,7 @@ export function openConnection(
 
   function onClose(): void {
     fail(new OriginError('ORIGIN_CLOSED', 'the connection to the origin is closed'))
+    buffer.advance(0, 0) // gives back what it would have read into
     owner.closed(connection)
   }
 

@@ -1,4 +1,10 @@
-import { BLOCK_BYTES, type MemoryBlock, takeBlock } from '../../stores/memory-block.ts'
+import {
+  BLOCK_BYTES,
+  LARGE_BLOCK_BYTES,
+  type MemoryBlock,
+  takeBlock,
+  takeLargeBlock,
+} from '../../stores/memory-block.ts'
 
 /** Bytes read at once, heads and small contents; shared by all connections, see below. */
 const SHARED_BYTES = 64 * 1024
@@ -54,12 +60,16 @@ export function createReadBuffer(): ReadBuffer {
       SHARED.copy(memory, 0, from, to)
       return memory
     }
-    block = takeBlock()
+    block = blockFor(length + rest)
     copied = length
     block.hold()
     buffer.taken = block
     SHARED.copy(block.bytes, 0, from, to)
-    return length === BLOCK_BYTES ? block.bytes : block.bytes.subarray(0, length)
+    return length === block.bytes.length ? block.bytes : block.bytes.subarray(0, length)
+  }
+
+  function blockFor(length: number): MemoryBlock {
+    return passing && length >= LARGE_BLOCK_BYTES ? takeLargeBlock() : takeBlock()
   }
 
   const buffer: ReadBuffer = {
@@ -85,7 +95,7 @@ export function createReadBuffer(): ReadBuffer {
         return
       }
       block?.release()
-      block = rest >= (passing ? OWN_FROM : BLOCK_BYTES) ? takeBlock() : undefined
+      block = rest >= (passing ? OWN_FROM : BLOCK_BYTES) ? blockFor(rest) : undefined
       if (block) buffer.next = block.bytes
       else buffer.next = rest >= OWN_FROM ? Buffer.allocUnsafeSlow(rest) : SHARED
     },

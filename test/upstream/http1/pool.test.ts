@@ -2,6 +2,8 @@ import { createServer } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
+import { LARGE_BLOCK_BYTES, takeLargeBlock } from '../../../lib/stores/memory-block.ts'
+import type { UpstreamRequest } from '../../../lib/upstream/origin.ts'
 import { bytesOf } from '../../helpers/bytes.ts'
 import { startOrigin } from '../../helpers/origin.ts'
 import { until } from '../../helpers/until.ts'
@@ -404,3 +406,36 @@ t.test('the wait for an answer begins when the upload has gone', async (t) => {
   slow.end('done')
   t.equal((await asked.ended).status, 200)
 })
+
+// The memory that a connection would have read into next was lost with it: after 64 cut bodies there were no large blocks any more.
+t.test('a connection that ends within a content gives back its memory', async (t) => {
+  const origin = await startOrigin(t, async (_request, exchange) => {
+    await exchange.head({ fields: ['Content-Length', String(MiB)] })
+    await exchange.write(Buffer.alloc(MiB / 2))
+    exchange.end()
+  })
+  const pool = startPool(t, origin.url)
+  for (let i = 0; i < 66; i++) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    pool.send(GET, {
+      failed: reject,
+      response: () => ({
+        keepsNothing: true,
+        data: (_piece, block) => block?.release(),
+        finished: () => reject(new Error('whole')),
+        failed: () => resolve(),
+      }),
+    })
+    await promise
+  }
+  t.equal(takeLargeBlock().bytes.length, LARGE_BLOCK_BYTES)
+})
+
+const GET = {
+  method: 'GET',
+  path: '/',
+  fields: ['Host', 'test'],
+  body: null,
+  cause: null,
+  awaited: true,
+} as unknown as UpstreamRequest

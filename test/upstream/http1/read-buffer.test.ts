@@ -50,6 +50,8 @@ t.test('what was taken stays what it is until its receiver lets go of it, whatev
         for (const { block } of kept.splice(0, forget)) block?.release()
         if (!kept.every((chunk) => chunk.bytes.every((byte) => byte === chunk.value))) return false
       }
+      for (const { block } of kept) block?.release()
+      for (const buffer of connections) buffer.advance(0, 0)
       return true
     }),
     { numRuns: 300 },
@@ -111,3 +113,22 @@ t.test('a small content that came in one piece has memory of its own, and no mor
   t.notOk(take(true, 0), 'what is passed on shares memory')
   t.notOk(take(false, 10), 'what follows is copied to it')
 })
+
+t.test(
+  'what passes is read into large blocks where much of it is to come; what may be kept never is',
+  async (t) => {
+    for (const [passes, rest, length] of [
+      [true, 1024 * KIB, 256 * KIB],
+      [true, 200 * KIB, 128 * KIB],
+      [false, 1024 * KIB, 128 * KIB],
+    ] as const) {
+      const buffer = createReadBuffer()
+      buffer.begin(passes)
+      buffer.take(0, 0, rest)
+      buffer.advance(0, rest)
+      t.equal(buffer.next.length, length)
+      buffer.taken?.release()
+      buffer.advance(buffer.next.length, 0)
+    }
+  },
+)
