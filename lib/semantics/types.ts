@@ -43,7 +43,7 @@ export interface Head {
   /** Lower-case names that Vary nominates, sorted; empty without Vary. */
   vary: readonly string[]
   /** What each of them selected with in the request that brought this response, as `selectingValues` gives it. */
-  varyValues: (string | null)[]
+  varyValues: readonly (string | null)[]
   /** The one Content-Language, in lower case, of a response that varies on Accept-Language; otherwise ''. */
   language: string
   /** Accept-Encoding of that request, for later slices of the same representation; null without one. */
@@ -70,5 +70,5 @@ export interface Head {
   /** Stale response may be served while it is revalidated until then; 0 = not stated. */
   staleWhileRevalidateUntil: number
   /** Cache-Groups that it belongs to. */
-  groups: string[]
+  groups: readonly string[]
 }

@@ -4,6 +4,8 @@ import { IDENTITY } from './request-identity.ts'
 import type { FieldList, Head } from './types.ts'
 
 const NO_NAMES: readonly string[] = []
+/** One for all heads that vary on nothing. */
+const NO_VALUES: readonly (string | null)[] = []
 
 /** Lists of preferences: their order means nothing (their weights do) and neither does case. */
 const PREFERENCES: ReadonlySet<string> = new Set(['accept-encoding', 'accept-language'])
@@ -57,7 +59,8 @@ export function selectionOf(response: FieldList, request: FieldList): Selection 
  * whitespace around commas removed, preferences sorted. Null for an absent field, which differs from an empty one.
  * @param names as {@link varyNames} gave them
  */
-export function selectingValues(names: readonly string[], request: FieldList): (string | null)[] {
+export function selectingValues(names: readonly string[], request: FieldList): readonly (string | null)[] {
+  if (names.length === 0) return NO_VALUES
   const values: (string | null)[] = []
   for (const name of names) {
     const value = fieldValue(request, name)

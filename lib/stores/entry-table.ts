@@ -6,9 +6,17 @@ export const HEADS = -1
 /** What an entry is found by: it is one stored slice, or the list of heads of one key. */
 export interface Named {
   readonly object: string
-  /** `HEADS` for the list of heads. */
+  /** `HEADS` for the list of heads, whose index is 0. */
   readonly generation: number
   readonly index: number
+}
+
+/** All entries of one object. Most have their heads and one slice, and nothing else: then there is no more than this. */
+interface Stored<E> {
+  heads: E | null
+  /** The slice, where there is one; of several all are in `generations`. */
+  only: E | null
+  generations: Generation<E>[] | null
 }
 
 interface Generation<E> {
@@ -39,52 +47,45 @@ export interface EntryTable<E extends Named> {
 }
 
 export function createEntryTable<E extends Named>(): EntryTable<E> {
-  let objects = new Map<string, Generation<E>[]>()
+  let objects = new Map<string, Stored<E>>()
   let count = 0
-
-  function find(object: string, generation: number, index: number): E | undefined {
-    const generations = objects.get(object)
-    if (generations === undefined) return undefined
-    for (let i = 0; i < generations.length; i++) {
-      if (generations[i].generation === generation) return generations[i].entries[index]
-    }
-    return undefined
-  }
 
   return {
     count: () => count,
-    find,
+
+    find(object, generation, index) {
+      const stored = objects.get(object)
+      if (stored === undefined) return undefined
+      if (generation === HEADS) return stored.heads ?? undefined
+      const { only, generations } = stored
+      if (only !== null) return only.generation === generation && only.index === index ? only : undefined
+      return generations?.find((each) => each.generation === generation)?.entries[index]
+    },
 
     add(entry) {
-      const generations = objects.get(entry.object)
-      const own = generations?.find((each) => each.generation === entry.generation)
-      if (own === undefined) {
-        // Array literals hold just what they are given: growing an empty array would reserve 17 places.
-        const entries: (E | undefined)[] = entry.index === 0 ? [entry] : []
-        entries[entry.index] = entry
-        const first = { generation: entry.generation, entries, count: 1 }
-        if (generations === undefined) objects.set(entry.object, [first])
-        else generations.push(first)
-      } else {
-        own.entries[entry.index] = entry
-        own.count++
+      let stored = objects.get(entry.object)
+      if (stored === undefined) {
+        stored = { heads: null, only: null, generations: null }
+        objects.set(entry.object, stored)
       }
+      if (entry.generation === HEADS) stored.heads = entry
+      else if (stored.only === null && stored.generations === null) stored.only = entry
+      else addToGenerations(stored, entry)
       count++
     },
 
     remove(entry) {
-      const generations = objects.get(entry.object)!
-      const at = generations.findIndex((each) => each.generation === entry.generation)
-      const own = generations[at]
-      own.entries[entry.index] = undefined
-      if (--own.count === 0) generations.splice(at, 1)
-      if (generations.length === 0) objects.delete(entry.object)
+      const stored = objects.get(entry.object)!
+      if (entry.generation === HEADS) stored.heads = null
+      else if (stored.only !== null) stored.only = null
+      else removeFromGenerations(stored, entry)
+      if (stored.heads === null && !hasSlices(stored)) objects.delete(entry.object)
       count--
     },
 
     hasSlices(object) {
-      const generations = objects.get(object)
-      return generations?.some((each) => each.generation !== HEADS) ?? false
+      const stored = objects.get(object)
+      return stored !== undefined && hasSlices(stored)
     },
 
     clear() {
@@ -93,16 +94,51 @@ export function createEntryTable<E extends Named>(): EntryTable<E> {
     },
 
     entriesOf(object, generation) {
-      const found: E[] = []
-      for (const each of objects.get(object) ?? []) {
-        if (generation !== undefined && each.generation !== generation) continue
-        // Object.values skips the gaps: a lone slice far into a huge object costs one step, not a million.
-        for (const entry of Object.values(each.entries)) if (entry !== undefined) found.push(entry)
-      }
-      return found
+      const stored = objects.get(object)
+      if (stored === undefined) return []
+      const { heads, only, generations } = stored
+      const found = [heads, only].filter((entry) => entry !== null)
+      // Object.values skips the gaps: a lone slice far into a huge object costs one step, not a million.
+      for (const { entries } of generations ?? [])
+        for (const entry of Object.values(entries)) if (entry !== undefined) found.push(entry)
+      return generation === undefined ? found : found.filter((entry) => entry.generation === generation)
     },
 
     // What is removed and added again during an iteration over a Map has moved to its end.
     objects: () => objects.keys(),
   }
+}
+
+function hasSlices({ only, generations }: Stored<Named>): boolean {
+  return only !== null || generations !== null
+}
+
+function addToGenerations<E extends Named>(stored: Stored<E>, entry: E): void {
+  const { only } = stored
+  const generations = (stored.generations ??= [])
+  stored.only = null
+  for (const each of only === null ? [entry] : [only, entry]) {
+    const own = generations.find(({ generation }) => generation === each.generation)
+    if (own === undefined) generations.push(newGeneration(each))
+    else {
+      own.entries[each.index] = each
+      own.count++
+    }
+  }
+}
+
+function newGeneration<E extends Named>(entry: E): Generation<E> {
+  // Array literals hold just what they are given: growing an empty array would reserve 17 places.
+  const entries: (E | undefined)[] = entry.index === 0 ? [entry] : []
+  entries[entry.index] = entry
+  return { generation: entry.generation, entries, count: 1 }
+}
+
+function removeFromGenerations<E extends Named>(stored: Stored<E>, entry: E): void {
+  const generations = stored.generations!
+  const at = generations.findIndex(({ generation }) => generation === entry.generation)
+  const own = generations[at]
+  own.entries[entry.index] = undefined
+  if (--own.count === 0) generations.splice(at, 1)
+  if (generations.length === 0) stored.generations = null
 }

@@ -1,4 +1,5 @@
 import type { Head } from '../semantics/types.ts'
+import { packedBytes } from './packing.ts'
 import type { Slice } from './store.ts'
 
 /**
@@ -7,11 +8,11 @@ import type { Slice } from './store.ts'
  */
 
 /** An entry of the index with its share of the object's record and of the heap that collection leaves unused. */
-const ENTRY_BYTES = 560
+const ENTRY_BYTES = 500
 /** A Buffer object with its ArrayBuffer and backing store, without the bytes themselves. */
 const SEGMENT_BYTES = 480
 /** A parsed head without its strings. */
-const HEAD_BYTES = 400
+const HEAD_BYTES = 300
 /** A string without its characters. */
 const STRING_BYTES = 24
 
@@ -26,6 +27,11 @@ export function sliceFootprint(key: string, slice: Slice): number {
     before = buffer
   }
   return bytes
+}
+
+/** Bytes that a slice takes while it is packed. */
+export function packedFootprint(key: string, { length }: Slice): number {
+  return ENTRY_BYTES + key.length + packedBytes(length)
 }
 
 /** Bytes that a list of heads keeps alive. */

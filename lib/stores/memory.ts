@@ -1,7 +1,8 @@
 import type { Head } from '../semantics/types.ts'
 import { createEntryTable, HEADS, type Named } from './entry-table.ts'
-import { compactSlice, headsFootprint, sliceFootprint } from './footprint.ts'
+import { compactSlice, headsFootprint, packedFootprint, sliceFootprint } from './footprint.ts'
 import type { MemoryBlock } from './memory-block.ts'
+import { createPacking, LONGEST_PACKED, type Packed } from './packing.ts'
 import { type Candidate, createS3Fifo, MAX_USES } from './s3-fifo.ts'
 import { emptyStats } from './stats.ts'
 import type { Slice, SliceStore } from './store.ts'
@@ -21,8 +22,9 @@ export interface MemoryStore extends SliceStore {
 type Value = readonly Head[] | Slice
 
 /** A list of heads or a slice. */
-interface Entry extends Named, Candidate<Entry> {
-  readonly value: Value
+interface Entry extends Named, Candidate<Entry>, Packed {
+  /** Null while it is packed: a small slice is until somebody asks for it. Most never are asked for. */
+  value: Value | null
   /** Its name among what was evicted: 32 bits, signed, which take no memory of their own. */
   readonly name: number
   /** What a slice lies in that nobody has got from us yet: used again when it has to go. */
@@ -32,6 +34,7 @@ interface Entry extends Named, Candidate<Entry> {
 /** The first tier, counted in bytes as the process feels them. What has to leave is told by `s3-fifo.ts`. */
 export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore {
   const table = createEntryTable<Entry>()
+  const packing = createPacking<Entry>()
   const stats = emptyStats(maxBytes)
   const kept = createS3Fifo<Entry>({
     maxBytes,
@@ -40,6 +43,12 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     nameOf: ({ name }) => name,
     onEvicted: evicted,
   })
+
+  function letGo(entry: Entry): void {
+    if (entry.value === null) packing.remove(entry)
+    for (const block of entry.blocks ?? []) block.release()
+    entry.blocks = null
+  }
 
   function evicted(entry: Entry): void {
     table.remove(entry)
@@ -61,7 +70,15 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     stats.hits++
     use(entry)
     entry.blocks = null
-    return entry.value
+    return entry.value ?? unpack(entry)
+  }
+
+  function unpack(entry: Entry): Slice {
+    const slice = { length: entry.length, segments: [packing.take(entry)] }
+    entry.value = slice
+    kept.resize(entry, sliceFootprint(entry.object, slice))
+    kept.makeRoom(0)
+    return slice
   }
 
   function put(
@@ -71,6 +88,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     value: Value,
     bytes: number,
     blocks: readonly MemoryBlock[] | null,
+    isPacked: boolean,
   ): boolean {
     // What is replaced goes first, also when its successor is refused: an older version must not stay in its place.
     const before = table.find(key, generation, sliceIndex)
@@ -85,7 +103,9 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
       generation,
       index: sliceIndex,
       bytes,
-      value,
+      value: isPacked ? null : value,
+      length: isPacked ? (value as Slice).length : 0,
+      place: 0,
       name,
       blocks,
       uses: 0,
@@ -97,6 +117,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     if (generation !== HEADS) table.add(entry)
     kept.makeRoom(bytes)
     if (generation === HEADS) table.add(entry)
+    if (isPacked) packing.add(entry, (value as Slice).segments)
     if (before !== undefined) kept.replace(entry, before)
     else kept.add(entry, name)
     if (generation !== HEADS && sliceIndex > 0) keepHeads(key)
@@ -129,7 +150,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     getHeads: (key) => get(key, HEADS, 0) as readonly Head[] | undefined,
 
     putHeads(key, heads) {
-      if (heads.length > 0) return put(key, HEADS, 0, heads, headsFootprint(key, heads), null)
+      if (heads.length > 0) return put(key, HEADS, 0, heads, headsFootprint(key, heads), null, false)
       removeAll(table.entriesOf(key, HEADS))
       return true
     },
@@ -143,10 +164,15 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     hasSlice: (key, generation, sliceIndex) => table.find(key, generation, sliceIndex) !== undefined,
 
     putSlice(key, generation, sliceIndex, slice) {
+      if (slice.length <= LONGEST_PACKED) {
+        const isStored = put(key, generation, sliceIndex, slice, packedFootprint(key, slice), null, true)
+        for (const block of slice.blocks ?? []) block.release()
+        return isStored
+      }
       const own = compactSlice(slice)
       const { length, segments, blocks } = own
       const value = blocks ? { length, segments } : own
-      return put(key, generation, sliceIndex, value, sliceFootprint(key, own), blocks ?? null)
+      return put(key, generation, sliceIndex, value, sliceFootprint(key, own), blocks ?? null, false)
     },
 
     async eachHeads(visit, signal) {
@@ -170,6 +196,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
       const removed = table.count()
       stats.removes += removed
       table.clear()
+      packing.clear()
       kept.clear()
       return removed
     },
@@ -178,11 +205,6 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     flush: async () => {},
     close: async () => {},
   }
-}
-
-function letGo(entry: Entry): void {
-  for (const block of entry.blocks ?? []) block.release()
-  entry.blocks = null
 }
 
 function use(entry: Entry): void {

@@ -1,8 +1,8 @@
 /** An intrusive doubly linked list, which knows how many bytes its entries count for. */
 
 export interface Queued<E> {
-  /** What the entry counts for. */
-  readonly bytes: number
+  /** What the entry counts for; `resize` changes it. */
+  bytes: number
   older: E | null
   newer: E | null
 }
@@ -19,6 +19,8 @@ export interface Queue<E extends Queued<E>> {
   unshift(entry: E): void
   /** Takes out an entry of this queue. */
   remove(entry: E): void
+  /** An entry of this queue counts for more from now on, or for less. */
+  resize(entry: E, bytes: number): void
   /** Forgets all entries at once. They stay linked among themselves. */
   clear(): void
 }
@@ -58,6 +60,11 @@ export function createQueue<E extends Queued<E>>(): Queue<E> {
       entry.newer = entry.older = null
       queue.count--
       queue.bytes -= entry.bytes
+    },
+
+    resize(entry: E, bytes: number): void {
+      queue.bytes += bytes - entry.bytes
+      entry.bytes = bytes
     },
 
     clear(): void {

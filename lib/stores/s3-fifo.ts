@@ -40,6 +40,8 @@ export interface S3Fifo<E> {
   /** Adds an entry in place of one that was removed just now: it is as hot as that one was. */
   replace(entry: E, before: E): void
   remove(entry: E): void
+  /** An entry counts for more from now on, or for less. */
+  resize(entry: E, bytes: number): void
   /** Evicts until so many bytes fit. */
   makeRoom(bytes: number): void
   clear(): void
@@ -138,6 +140,11 @@ export function createS3Fifo<E extends Candidate<E>>(options: S3FifoOptions<E>):
     },
 
     remove,
+
+    resize(entry, bytes) {
+      if (entry.main) main.resize(entry, bytes)
+      else small.resize(entry, bytes)
+    },
 
     makeRoom(wanted) {
       while (count() > 0 && bytes() + wanted > maxBytes) {

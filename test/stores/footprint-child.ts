@@ -1,15 +1,20 @@
 /** Fills a memory store and prints what it counted and by how much the process grew. */
 import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { LONGEST_PACKED } from '../../lib/stores/packing.ts'
 import { headOf } from './helpers.ts'
 
-const [size, count] = process.argv.slice(2).map(Number)
+const [size, count, asked] = process.argv.slice(2).map(Number)
 const store = createMemoryStore({ maxBytes: 1e9 })
 
 function put(index: number): void {
   const key = flat(`4:http${String(index).padStart(6)}:www.example.com:/a/path/of/usual/length/${index}.html`)
   if (size === 0) store.putHeads(key, [headOf(key, index, { fields: fields(index) })])
-  else store.putSlice(key, index, 0, { length: size, segments: segments() })
+  else store.putSlice(key, index, 0, { length: size, segments: size <= LONGEST_PACKED ? same : segments() })
+  if (asked === 1) store.getSlice(key, index, 0)
 }
+
+// Small slices are copied: memory that each came in would be given back, but not to the system, and show.
+const same = size <= LONGEST_PACKED ? segments() : []
 
 function segments(): Buffer[] {
   const whole: Buffer[] = []

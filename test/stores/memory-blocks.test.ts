@@ -107,3 +107,12 @@ t.test('what comes from the disk before it was written is not given back', async
   t.notOk(block.isFree)
   t.ok(got?.segments[0].equals(Buffer.alloc(BLOCK_BYTES, 'a')))
 })
+
+t.test('of a small slice nothing is left in its block', async (t) => {
+  const store = createMemoryStore({ maxBytes: ROOM })
+  const block = countedBlock()
+  block.bytes.fill('s')
+  store.putSlice('a', 1, 0, { length: 100, segments: [block.bytes.subarray(0, 100)], blocks: [block] })
+  t.ok(block.isFree)
+  t.ok(store.getSlice('a', 1, 0)!.segments[0].equals(Buffer.alloc(100, 's')))
+})

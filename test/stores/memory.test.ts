@@ -1,5 +1,7 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { createMemoryStore, type MemoryStore } from '../../lib/stores/memory.ts'
 import { bytesOf, headOf, sliceOf } from './helpers.ts'
 
 t.test('without room it stores nothing', async (t) => {
@@ -12,7 +14,7 @@ t.test('without room it stores nothing', async (t) => {
 
 t.test('answers without a promise', async (t) => {
   const store = createMemoryStore({ maxBytes: 1e6 })
-  const slice = sliceOf(1, 10)
+  const slice = sliceOf(1, 10_000)
   store.putSlice('a', 1, 0, slice)
   t.equal(store.getSlice('a', 1, 0), slice)
 })
@@ -41,3 +43,63 @@ t.test('an entry larger than the store evicts nothing', async (t) => {
   t.notOk(store.putSlice('b', 1, 0, sliceOf(1, 60_000)))
   t.ok(store.hasSlice('a', 1, 0))
 })
+
+t.test(
+  'a small slice is in memory of its own from the first time that it is asked for, and counts for that',
+  async (t) => {
+    const store = createMemoryStore({ maxBytes: 1e6 })
+    const slice = sliceOf(1, 1000)
+    store.putSlice('a', 1, 0, slice)
+    const before = store.stats().bytes
+    const found = store.getSlice('a', 1, 0)
+    t.same(bytesOf(found!), bytesOf(slice))
+    t.equal(store.getSlice('a', 1, 0), found)
+    t.ok(store.stats().bytes > before)
+    t.equal(store.stats().entries, 1)
+    // Who had it keeps it.
+    await store.drop('a')
+    store.putSlice('b', 1, 0, sliceOf(2, 1000))
+    t.same(bytesOf(found!), bytesOf(slice))
+    t.equal(await store.clear(), 1)
+    t.equal(store.stats().bytes, 0)
+  },
+)
+
+t.test('small slices that are asked for never make the store larger than it may be', async (t) => {
+  const store = createMemoryStore({ maxBytes: 100_000 })
+  const most = Array.from({ length: 200 }, (_, i) => `${i}`)
+  for (const key of most) store.putSlice(key, 1, 0, sliceOf(1, 100))
+  const there = most.filter((key) => store.hasSlice(key, 1, 0))
+  for (const key of there) {
+    const found = store.getSlice(key, 1, 0)
+    if (found !== undefined) t.same(bytesOf(found), bytesOf(sliceOf(1, 100)))
+    t.ok(store.stats().bytes <= 100_000)
+  }
+  t.ok(store.stats().evictions > 200 - there.length)
+})
+
+t.test('memory of small slices is given back however they leave', async (t) => {
+  const small = sliceOf(1, 4000)
+  const put = (store: MemoryStore, many: number) => {
+    for (let i = 0; i < many; i++) store.putSlice(`k${i}`, 1, 0, small)
+  }
+  const before = memory()
+  const little = createMemoryStore({ maxBytes: 1e6 })
+  put(little, 16_000)
+  t.ok(memory() - before < 10e6, 'evicted')
+  const large = createMemoryStore({ maxBytes: 1e8 })
+  put(large, 16_000)
+  t.ok(memory() - before > 50e6)
+  await large.clear()
+  t.ok(memory() - before < 10e6, 'cleared')
+  t.equal(large.stats().entries, 0)
+})
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** Of all Buffers that can be reached. */
+function memory(): number {
+  collect()
+  return process.memoryUsage().arrayBuffers
+}
