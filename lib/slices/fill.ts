@@ -1,9 +1,9 @@
-import type { Mutable } from '../semantics/types.ts'
 import type { MemoryBlock } from '../stores/memory-block.ts'
 import type { Slice } from '../stores/store.ts'
 import { sliceIndex } from './arithmetic.ts'
 import type { FillMemory } from './fill-memory.ts'
-import { createSegments } from './segments.ts'
+import { type FillReader, type Followed, Reader } from './fill-reader.ts'
+import { createSegments, type Segments } from './segments.ts'
 
 /** How far a fill runs ahead of its fastest reader before the upstream is paused, in bytes. */
 export const FILL_WINDOW = 32 * 1024
@@ -38,22 +38,6 @@ export interface FillOptions {
   onLost(): void
   /** Called once when the fill has ended, however it did. */
   onSettled(fill: Fill): void
-}
-
-/** A place in a fill from which one reader takes its bytes. */
-export interface FillReader {
-  /** Absolute offset of the next byte that this reader wants. */
-  readonly offset: number
-  /** The next bytes, when they are in memory. The reader moves on by `advance`. */
-  peek(): Buffer | undefined
-  advance(bytes: number): void
-  /** The block that `peek` lies in, if it is to be given back: whoever was given its bytes lets go of it. */
-  hold(): MemoryBlock | undefined
-  /** Tells that this reader's client takes nothing at the moment, or takes again. */
-  block(blocked: boolean): void
-  /** Calls back once, from within what changes: when there are bytes, the end, a failure, or `detach`. */
-  onChange(callback: () => void): void
-  detach(): void
 }
 
 export type FillState = 'running' | 'complete' | 'failed' | 'abandoned'
@@ -92,278 +76,304 @@ export interface Fill {
   failed(error: Error): void
 }
 
-interface ReaderState extends Mutable<FillReader> {
-  wake: (() => void) | null
-  blocked: boolean
+export function createFill(options: FillOptions): Fill {
+  return new RunningFill(options)
 }
 
-export function createFill(options: FillOptions): Fill {
-  const { source, sliceSize, start, length, memory } = options
-  // What nobody stores nobody shares: a client that stalls keeps what it would keep anyway.
-  const segments = createSegments(start, sliceSize, options.store === null ? sliceSize : undefined)
-  const readers = new Set<ReaderState>()
-  let store = options.store
-  let paused = false
-  let fastest = start
-  let holds = 0
-  let wanted = false
-  let blocked = 0 // readers whose client takes nothing
-  let abandonAt = Number.POSITIVE_INFINITY
-  // The slice in the making. A first slice that does not start at its boundary cannot become whole.
-  let sliceStart = start
-  let keeping = store !== null && start % sliceSize === 0
-  let reserved = 0
+const NOBODY: Set<Reader> = new Set()
 
-  function wakeAll(): void {
-    for (const reader of readers) {
-      const wake = reader.wake
-      if (wake) {
-        reader.wake = null
-        wake()
-      }
+/**
+ * A class: as closures its parts would be two kilobytes of garbage for each transfer. Its fields are data that is written: getters
+ * in a literal would be dearer yet.
+ */
+class RunningFill implements Fill, Followed {
+  state: FillState = 'running'
+  error: Error | null = null
+  readonly stores: boolean
+  readonly start: number
+  end: number | null
+  produced: number
+  readers = 0
+  readonly #options: FillOptions
+  readonly #segments: Segments
+  // Most have one reader at a time.
+  #first: Reader | null = null
+  #others = NOBODY
+  #isStoring: boolean
+  #isPaused = false
+  /** Offset of the fastest reader. */
+  #fastest: number
+  #holds = 0
+  #isWanted = false
+  /** Readers whose client takes nothing. */
+  #blocked = 0
+  #abandonAt = Number.POSITIVE_INFINITY
+  /** Of the slice in the making. */
+  #sliceStart: number
+  /** A first slice that does not start at its boundary cannot become whole. */
+  #isKeeping: boolean
+  #reserved = 0
+
+  constructor(options: FillOptions) {
+    const { start, end, sliceSize } = options
+    this.stores = options.store !== null
+    this.start = start
+    this.end = end
+    this.produced = start
+    this.#options = options
+    // What nobody stores nobody shares: a client that stalls keeps what it would keep anyway.
+    this.#segments = createSegments(start, sliceSize, this.stores ? undefined : sliceSize)
+    this.#isStoring = this.stores
+    this.#fastest = start
+    this.#sliceStart = start
+    this.#isKeeping = this.stores && start % sliceSize === 0
+  }
+
+  covers(offset: number): boolean {
+    if (offset < this.#segments.start || (this.end !== null && offset >= this.end)) return false
+    return this.state === 'running' || offset < this.#segments.end
+  }
+
+  attach(offset: number): FillReader {
+    const reader = new Reader(this, this.#segments, offset)
+    if (this.#first === null) this.#first = reader
+    else {
+      if (this.#others === NOBODY) this.#others = new Set()
+      this.#others.add(reader)
+    }
+    this.readers++
+    this.#abandonAt = Number.POSITIVE_INFINITY
+    if (offset > this.#fastest) this.#fastest = offset
+    this.#setPace()
+    return reader
+  }
+
+  moved(reader: Reader): void {
+    if (reader.offset > this.#fastest) this.#fastest = reader.offset
+    if (!reader.isAttached) return
+    this.#forgetOld()
+    if (this.#isPaused) this.#setPace()
+  }
+
+  blocked(change: 1 | -1): void {
+    this.#blocked += change
+    this.#setPace()
+  }
+
+  left(reader: Reader): void {
+    if (this.#first === reader) this.#first = null
+    else this.#others.delete(reader)
+    this.readers--
+    if (reader.isBlocked) this.#blocked--
+    reader.wakeUp()
+    if (this.state !== 'running') {
+      this.#letGo()
+      return
+    }
+    if (reader.offset === this.#fastest) {
+      this.#fastest = Math.max(this.start, this.#first?.offset ?? this.start)
+      for (const { offset } of this.#others) if (offset > this.#fastest) this.#fastest = offset
+    }
+    if (this.readers === 0) this.#nobodyWants()
+    else this.#setPace()
+  }
+
+  atHand(first: number, last: number): Buffer | undefined {
+    const bytes = this.#segments.lasting(first)
+    const length = last - first + 1
+    if (bytes === undefined || bytes.length < length) return undefined
+    return bytes.length === length ? bytes : bytes.subarray(0, length)
+  }
+
+  hold(): () => void {
+    this.#holds++
+    let held = true
+    return () => {
+      if (!held) return
+      held = false
+      this.#holds--
+      if (this.#holds > 0 || this.readers > 0) return
+      if (this.state === 'running') this.#nobodyWants()
+      else this.#letGo()
     }
   }
 
-  function settle(next: FillState, reason: Error | null): void {
-    if (fill.state !== 'running') return
-    fill.state = next
-    fill.error = reason
-    release()
-    memory.paused.delete(fill)
-    options.onSettled(fill)
-    wakeAll()
+  finishAlone(): void {
+    this.#isWanted = true
+    this.#setPace()
   }
 
-  function release(): void {
-    memory.used -= reserved
-    reserved = 0
+  truncate(at: number): void {
+    const produced = this.#segments.end
+    if (this.state !== 'running' || at < produced || (this.end !== null && at >= this.end)) return
+    this.end = at
+    if (produced === at) this.#endEarly()
   }
 
-  function setPaused(next: boolean): void {
-    if (next === paused || fill.state !== 'running') return
-    paused = next
-    if (paused) {
-      memory.paused.add(fill)
+  stopStoring(): void {
+    this.#isStoring = false
+    this.#isKeeping = false
+    this.#release()
+  }
+
+  shed(): void {
+    if (this.#isKeeping) this.#options.onLost()
+    this.#isKeeping = false
+    this.#release()
+    this.#forgetOld()
+  }
+
+  data(chunk: Buffer, block?: MemoryBlock): void {
+    if (this.state !== 'running') return
+    const segments = this.#segments
+    const rest = this.end === null ? chunk.length : this.end - segments.end
+    const truncated = this.end !== this.#options.end
+    if (chunk.length > rest && !truncated) {
+      const reason = new Error('the body is longer than its stated length')
+      this.#settle('failed', reason)
+      this.#options.source.abort(reason)
+      return
+    }
+    const bytes = chunk.length > rest ? chunk.subarray(0, rest) : chunk
+    if (this.#isKeeping) {
+      if (this.#options.memory.reserve(bytes.length)) this.#reserved += bytes.length
+      else this.shed()
+    }
+    segments.append(bytes, block)
+    this.produced = segments.end
+    this.#cutSlices(false)
+    if (truncated && segments.end === this.end) this.#endEarly()
+    else if (segments.end >= this.#abandonAt) this.#abandon()
+    // Those who take it at once make room, or say that their client is full: before the pace is set, and memory for more is there.
+    else this.#wakeAll()
+    if (this.state !== 'running') return
+    this.#forgetOld()
+    this.#setPace()
+  }
+
+  finished(): void {
+    if (this.state !== 'running') return
+    const produced = this.#segments.end
+    // Invariant 1: a transfer that ended before its length is a failed one.
+    if (this.end !== null && produced < this.end) {
+      this.failed(new Error('the body ended before its length'))
+      return
+    }
+    if (this.end === null) this.end = produced
+    // Only a transfer that went on to the end of the representation has its last slice, which may be short.
+    this.#cutSlices(this.#options.end === null)
+    this.#settle('complete', null)
+  }
+
+  failed(reason: Error): void {
+    this.#settle('failed', reason)
+  }
+
+  #wakeAll(): void {
+    this.#first?.wakeUp()
+    if (this.#others.size > 0) for (const reader of this.#others) reader.wakeUp()
+  }
+
+  #settle(next: FillState, reason: Error | null): void {
+    if (this.state !== 'running') return
+    this.state = next
+    this.error = reason
+    this.#release()
+    if (this.#isPaused) this.#options.memory.paused.delete(this)
+    this.#options.onSettled(this)
+    this.#wakeAll()
+  }
+
+  #release(): void {
+    this.#options.memory.used -= this.#reserved
+    this.#reserved = 0
+  }
+
+  #setPaused(next: boolean): void {
+    if (next === this.#isPaused || this.state !== 'running') return
+    const { memory, source } = this.#options
+    this.#isPaused = next
+    if (next) {
+      // What stores nothing has nothing to give.
+      if (this.#isStoring) memory.paused.add(this)
       source.pause()
     } else {
-      memory.paused.delete(fill)
+      memory.paused.delete(this)
       source.resume()
     }
   }
 
   /** Invariant 5: the pace is that of the fastest reader; without readers it is free. */
-  function setPace(): void {
-    const ahead = segments.end - fastest > FILL_WINDOW
-    if (fill.readers === 0) setPaused(holds > 0 && !wanted && ahead)
-    else setPaused(ahead || blocked === fill.readers)
+  #setPace(): void {
+    const ahead = this.#segments.end - this.#fastest > FILL_WINDOW
+    if (this.readers === 0) this.#setPaused(this.#holds > 0 && !this.#isWanted && ahead)
+    else this.#setPaused(ahead || this.#blocked === this.readers)
   }
 
-  function forgetOld(): void {
-    let before = segments.end - KEPT_BEHIND
-    if (fill.readers === 0) before = holds > 0 && !wanted ? start : segments.end
-    else if (fill.readers === 1) for (const only of readers) before = Math.min(only.offset, segments.end)
-    else before = Math.min(before, fastest)
-    segments.dropBefore(keeping ? Math.min(before, sliceStart) : before)
+  #forgetOld(): void {
+    const { start, end } = this.#segments
+    let before = end - KEPT_BEHIND
+    if (this.readers === 0) before = this.#holds > 0 && !this.#isWanted ? start : end
+    else if (this.readers === 1) before = Math.min(this.#only().offset, end)
+    else before = Math.min(before, this.#fastest)
+    this.#segments.dropBefore(this.#isKeeping ? Math.min(before, this.#sliceStart) : before)
+  }
+
+  #only(): Reader {
+    return this.#first ?? this.#others.values().next().value!
   }
 
   /** Of a fill that has ended, when nobody can come to read from it any more. */
-  function letGo(): void {
-    if (fill.readers === 0 && holds === 0) segments.dropBefore(segments.end)
+  #letGo(): void {
+    if (this.readers === 0 && this.#holds === 0) this.#segments.dropBefore(this.#segments.end)
   }
 
   /** Hands over every slice that has become whole, and begins the next. */
-  function cutSlices(isEnd: boolean): void {
+  #cutSlices(isEnd: boolean): void {
+    const { sliceSize, length } = this.#options
+    const segments = this.#segments
     for (;;) {
-      const boundary = (sliceIndex(sliceStart, sliceSize) + 1) * sliceSize
+      const start = this.#sliceStart
+      const index = sliceIndex(start, sliceSize)
+      const boundary = (index + 1) * sliceSize
       const last = isEnd || segments.end === length
-      const sliceEnd = segments.end >= boundary ? boundary : last ? segments.end : 0
-      if (sliceEnd === 0 || sliceEnd === sliceStart) return
-      if (keeping && store) {
-        const index = sliceIndex(sliceStart, sliceSize)
-        const { segments: theirs, blocks } = segments.between(sliceStart, sliceEnd)
-        store(index, { length: sliceEnd - sliceStart, segments: theirs, blocks })
+      const end = segments.end >= boundary ? boundary : last ? segments.end : 0
+      if (end === 0 || end === start) return
+      if (this.#isKeeping && this.#isStoring) {
+        const { segments: theirs, blocks } = segments.between(start, end)
+        this.#options.store!(index, { length: end - start, segments: theirs, blocks })
       }
-      release()
-      sliceStart = sliceEnd
-      keeping = store !== null
+      this.#release()
+      this.#sliceStart = end
+      this.#isKeeping = this.#isStoring
     }
   }
 
-  function nobodyWants(): void {
-    if (wanted) setPace() // a reader that stood still may have been the last to leave
-    if (fill.state !== 'running' || fill.readers > 0 || holds > 0 || wanted) return
-    const remaining = fill.end === null ? sliceSize : fill.end - segments.end
-    const span = fill.end === null ? 0 : fill.end - start
+  #nobodyWants(): void {
+    if (this.#isWanted) this.#setPace() // a reader that stood still may have been the last to leave
+    if (this.state !== 'running' || this.readers > 0 || this.#holds > 0 || this.#isWanted) return
+    const { sliceSize } = this.#options
+    const produced = this.#segments.end
+    const remaining = this.end === null ? sliceSize : this.end - produced
+    const span = this.end === null ? 0 : this.end - this.start
     const limit = Math.max(sliceSize, Math.min(NEARLY_DONE_BYTES, span * NEARLY_DONE_SHARE))
-    if (store === null || remaining > limit) {
-      abandon()
+    if (!this.#isStoring || remaining > limit) {
+      this.#abandon()
       return
     }
     // Of a transfer whose end nobody knows, one slice more may come.
-    if (fill.end === null) abandonAt = segments.end + sliceSize
-    setPaused(false)
+    if (this.end === null) this.#abandonAt = produced + sliceSize
+    this.#setPaused(false)
   }
 
-  function endEarly(): void {
-    settle('complete', null)
-    source.abort(new Error('the rest of this transfer is being fetched elsewhere'))
+  #endEarly(): void {
+    this.#settle('complete', null)
+    this.#options.source.abort(new Error('the rest of this transfer is being fetched elsewhere'))
   }
 
-  function abandon(): void {
+  #abandon(): void {
     const reason = new Error('nobody wants this transfer any more')
-    settle('abandoned', reason)
-    source.abort(reason)
+    this.#settle('abandoned', reason)
+    this.#options.source.abort(reason)
   }
-
-  function attach(offset: number): FillReader {
-    const reader: ReaderState = {
-      offset,
-      wake: null,
-      blocked: false,
-      peek: () => segments.at(reader.offset),
-      advance(bytes) {
-        reader.offset += bytes
-        if (reader.offset > fastest) fastest = reader.offset
-        if (!readers.has(reader)) return
-        forgetOld()
-        if (paused) setPace()
-      },
-      block(next) {
-        if (next === reader.blocked || !readers.has(reader)) return
-        reader.blocked = next
-        blocked += next ? 1 : -1
-        setPace()
-      },
-      hold: () => segments.holdAt(reader.offset),
-      onChange(callback) {
-        reader.wake = callback
-      },
-      detach() {
-        if (!readers.delete(reader)) return
-        fill.readers--
-        if (reader.blocked) blocked--
-        reader.wake?.()
-        reader.wake = null
-        if (fill.state !== 'running') return letGo()
-        if (reader.offset === fastest) {
-          fastest = start
-          for (const other of readers) if (other.offset > fastest) fastest = other.offset
-        }
-        if (fill.readers === 0) nobodyWants()
-        else setPace()
-      },
-    }
-    readers.add(reader)
-    fill.readers++
-    abandonAt = Number.POSITIVE_INFINITY
-    if (offset > fastest) fastest = offset
-    setPace()
-    return reader
-  }
-
-  // Data that is written here, and no getters: an object literal with getters gets a hidden class of its own from V8, which takes
-  // longer than all else and keeps everything that the getters can see until the next major collection.
-  const fill: Mutable<Fill> = {
-    state: 'running',
-    error: null,
-    stores: options.store !== null,
-    start,
-    end: options.end,
-    produced: start,
-    readers: 0,
-
-    covers(offset) {
-      if (offset < segments.start || (fill.end !== null && offset >= fill.end)) return false
-      return fill.state === 'running' || offset < segments.end
-    },
-
-    attach,
-
-    atHand(first, last) {
-      const bytes = segments.lasting(first)
-      const length = last - first + 1
-      if (bytes === undefined || bytes.length < length) return undefined
-      return bytes.length === length ? bytes : bytes.subarray(0, length)
-    },
-
-    hold() {
-      holds++
-      let held = true
-      return () => {
-        if (!held) return
-        held = false
-        holds--
-        if (holds > 0 || fill.readers > 0) return
-        if (fill.state === 'running') nobodyWants()
-        else letGo()
-      }
-    },
-
-    finishAlone() {
-      wanted = true
-      setPace()
-    },
-
-    truncate(at) {
-      if (fill.state !== 'running' || at < segments.end || (fill.end !== null && at >= fill.end)) return
-      fill.end = at
-      if (segments.end === at) endEarly()
-    },
-
-    stopStoring() {
-      store = null
-      keeping = false
-      release()
-    },
-
-    shed() {
-      if (keeping) options.onLost()
-      keeping = false
-      release()
-      forgetOld()
-    },
-
-    data(chunk, block) {
-      if (fill.state !== 'running') return
-      const rest = fill.end === null ? chunk.length : fill.end - segments.end
-      const truncated = fill.end !== options.end
-      if (chunk.length > rest && !truncated) {
-        const reason = new Error('the body is longer than its stated length')
-        settle('failed', reason)
-        source.abort(reason)
-        return
-      }
-      const bytes = chunk.length > rest ? chunk.subarray(0, rest) : chunk
-      if (keeping) {
-        if (memory.reserve(bytes.length)) reserved += bytes.length
-        else fill.shed()
-      }
-      segments.append(bytes, block)
-      fill.produced = segments.end
-      cutSlices(false)
-      if (truncated && segments.end === fill.end) return endEarly()
-      if (segments.end >= abandonAt) return abandon()
-      // Those who take it at once make room, or say that their client is full: before the pace is set, and memory for more is there.
-      wakeAll()
-      if (fill.state !== 'running') return
-      forgetOld()
-      setPace()
-    },
-
-    finished() {
-      if (fill.state !== 'running') return
-      // Invariant 1: a transfer that ended before its length is a failed one.
-      if (fill.end !== null && segments.end < fill.end)
-        return fill.failed(new Error('the body ended before its length'))
-      if (fill.end === null) fill.end = segments.end
-      // Only a transfer that went on to the end of the representation has its last slice, which may be short.
-      cutSlices(options.end === null)
-      settle('complete', null)
-    },
-
-    failed(reason) {
-      settle('failed', reason)
-    },
-  }
-  return fill
 }

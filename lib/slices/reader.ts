@@ -1,7 +1,8 @@
 import type { ByteRange } from '../semantics/ranges.ts'
 import type { Loan, Slice } from '../stores/store.ts'
 import { sliceIndex } from './arithmetic.ts'
-import type { Fill, FillReader } from './fill.ts'
+import type { Fill } from './fill.ts'
+import type { FillReader } from './fill-reader.ts'
 
 /**
  * A client that takes nothing for so long, in milliseconds, no longer keeps a whole slice alive, nor what was read ahead

@@ -1,4 +1,3 @@
-import type { Mutable } from '../semantics/types.ts'
 import type { MemoryBlock } from '../stores/memory-block.ts'
 import { MAX_SEGMENT } from '../stores/store.ts'
 
@@ -35,145 +34,180 @@ export interface Segments {
 
 /** @param most bytes of a segment */
 export function createSegments(start: number, sliceSize: number, most = MAX_SEGMENT): Segments {
-  let offsets: number[] = []
-  let buffers: Buffer[] = []
-  /** What they lie in, where it is to be given back. */
-  let blocks: (MemoryBlock | undefined)[] = []
-  let head = 0 // index of the first segment that is held: shift() on every segment would be quadratic
-  let room: Buffer | null = null // tail segment's memory, while small chunks are being copied into it
+  return new HeldSegments(start, sliceSize, most)
+}
 
-  function push(bytes: Buffer, block?: MemoryBlock): void {
+interface Segment {
+  /** Absolute, of its first byte. */
+  readonly offset: number
+  bytes: Buffer
+  /** What it lies in, where that is to be given back. */
+  readonly block: MemoryBlock | undefined
+}
+
+const EMPTY = Buffer.alloc(0)
+const DROPPED: Segment = { offset: 0, bytes: EMPTY, block: undefined }
+
+/** A class: as closures its parts would be half a kilobyte of garbage for each transfer. */
+class HeldSegments implements Segments {
+  start: number
+  end: number
+  readonly #sliceSize: number
+  readonly #most: number
+  #list: Segment[] = []
+  /** Index of the first segment that is held: shift() on every segment would be quadratic. */
+  #head = 0
+  /** The last segment's memory, while small chunks are being copied into it. */
+  #room: Buffer | null = null
+
+  constructor(start: number, sliceSize: number, most: number) {
+    this.start = start
+    this.end = start
+    this.#sliceSize = sliceSize
+    this.#most = most
+  }
+
+  append(chunk: Buffer, block?: MemoryBlock): void {
+    const sliceSize = this.#sliceSize
+    let from = 0
+    while (from < chunk.length) {
+      const to = Math.min(chunk.length, from + sliceSize - (this.end % sliceSize))
+      if (block) {
+        if (!this.#extend(partOf(chunk, from, to), block)) this.#adopt(chunk, from, to, block)
+      } else if (to - from < ADOPT_FROM) this.#copyIn(partOf(chunk, from, to))
+      else this.#adopt(chunk, from, to, undefined)
+      from = to
+    }
+    block?.release()
+  }
+
+  at(offset: number): Buffer | undefined {
+    return offset < this.start || offset >= this.end ? undefined : after(this.#find(offset), offset)
+  }
+
+  lasting(offset: number): Buffer | undefined {
+    if (offset < this.start || offset >= this.end) return undefined
+    const segment = this.#find(offset)
+    return segment.block === undefined ? after(segment, offset) : undefined
+  }
+
+  holdAt(offset: number): MemoryBlock | undefined {
+    if (this.#head === this.#list.length) return undefined
+    const { block } = this.#find(offset)
     block?.hold()
-    offsets.push(held.end)
-    buffers.push(bytes)
-    blocks.push(block)
-    held.end += bytes.length
+    return block
+  }
+
+  between(first: number, end: number): { segments: Buffer[]; blocks: MemoryBlock[] | undefined } {
+    const list = this.#list
+    const segments: Buffer[] = []
+    let blocks: MemoryBlock[] | undefined
+    for (let index = this.#indexOf(first); index < list.length && list[index].offset < end; index++) {
+      const { bytes, block } = list[index]
+      segments.push(bytes)
+      if (block === undefined || block === blocks?.at(-1)) continue
+      block.hold()
+      if (blocks === undefined) blocks = [block]
+      else blocks.push(block)
+    }
+    return { segments, blocks }
+  }
+
+  dropBefore(offset: number): void {
+    const list = this.#list
+    while (this.#head < list.length) {
+      const first = list[this.#head]
+      if (first.offset + first.bytes.length > offset) break
+      list[this.#head++] = DROPPED
+      first.block?.release()
+    }
+    this.start = this.#head < list.length ? list[this.#head].offset : this.end
+    if (this.#head > 64 && this.#head * 2 > list.length) {
+      this.#list = list.slice(this.#head)
+      this.#head = 0
+    }
+  }
+
+  #push(bytes: Buffer, block?: MemoryBlock): void {
+    block?.hold()
+    const segment = { offset: this.end, bytes, block }
+    // Most small objects have one: the first push to an array makes room for seventeen.
+    if (this.#list.length === 0) this.#list = [segment]
+    else this.#list.push(segment)
+    this.end += bytes.length
+  }
+
+  /** The last one, if it is held. */
+  #last(): Segment | undefined {
+    return this.#head < this.#list.length ? this.#list[this.#list.length - 1] : undefined
   }
 
   /** Small chunks grow the last segment in place; what readers hold of it stays valid, because bytes only follow. */
-  function copyIn(bytes: Buffer): void {
+  #copyIn(bytes: Buffer): void {
     let from = 0
     while (from < bytes.length) {
-      const last = buffers.length - 1
-      const used = room && last >= head ? buffers[last].length : 0
-      if (!room || used === 0 || used === room.length || held.end % sliceSize === 0) {
+      const room = this.#room
+      const last = this.#last()
+      const used = room && last ? last.bytes.length : 0
+      if (!last || !room || used === 0 || used === room.length || this.end % this.#sliceSize === 0) {
         const grown = Math.min(COPY_SEGMENT, (room?.length ?? 0) * 4)
         if (from === 0 && grown <= bytes.length && hasOwnMemory(bytes)) {
           // What a copy would be, it is already: most small objects come in one piece.
-          room = bytes
-          push(bytes)
+          this.#room = bytes
+          this.#push(bytes)
           return
         }
-        room = Buffer.allocUnsafeSlow(Math.max(bytes.length - from, grown))
-        const taken = bytes.copy(room, 0, from, Math.min(bytes.length, from + room.length))
-        push(partOf(room, 0, taken))
+        const memory = Buffer.allocUnsafeSlow(Math.max(bytes.length - from, grown))
+        this.#room = memory
+        const taken = bytes.copy(memory, 0, from, Math.min(bytes.length, from + memory.length))
+        this.#push(partOf(memory, 0, taken))
         from += taken
       } else {
         const taken = bytes.copy(room, used, from, Math.min(bytes.length, from + room.length - used))
-        buffers[last] = partOf(room, 0, used + taken)
-        held.end += taken
+        last.bytes = partOf(room, 0, used + taken)
+        this.end += taken
         from += taken
       }
     }
   }
 
   /** What follows in a block makes the segment before it longer, however small it is: it lies in its place already. */
-  function extend(bytes: Buffer, block: MemoryBlock): boolean {
-    const last = buffers.length - 1
-    if (last < head || blocks[last] !== block || held.end % sliceSize === 0) return false
-    const before = buffers[last]
+  #extend(bytes: Buffer, block: MemoryBlock): boolean {
+    const last = this.#last()
+    if (last === undefined || last.block !== block || this.end % this.#sliceSize === 0) return false
+    const before = last.bytes
     if (before.byteOffset + before.length !== bytes.byteOffset) return false
     const from = before.byteOffset - block.bytes.byteOffset
-    buffers[last] = block.bytes.subarray(from, from + before.length + bytes.length)
-    held.end += bytes.length
+    last.bytes = block.bytes.subarray(from, from + before.length + bytes.length)
+    this.end += bytes.length
     return true
   }
 
-  function adopt(chunk: Buffer, from: number, to: number, block: MemoryBlock | undefined): void {
-    room = null
-    for (let at = from; at < to; at += most) push(partOf(chunk, at, Math.min(to, at + most)), block)
+  #adopt(chunk: Buffer, from: number, to: number, block: MemoryBlock | undefined): void {
+    const most = this.#most
+    this.#room = null
+    for (let at = from; at < to; at += most) this.#push(partOf(chunk, at, Math.min(to, at + most)), block)
   }
 
-  function find(offset: number): number {
-    let low = head
-    let high = buffers.length - 1
+  #find(offset: number): Segment {
+    return this.#list[this.#indexOf(offset)]
+  }
+
+  #indexOf(offset: number): number {
+    const list = this.#list
+    let low = this.#head
+    let high = list.length - 1
     while (low < high) {
       const middle = (low + high + 1) >> 1
-      if (offsets[middle] <= offset) low = middle
+      if (list[middle].offset <= offset) low = middle
       else high = middle - 1
     }
     return low
   }
+}
 
-  function after(index: number, offset: number): Buffer {
-    return partOf(buffers[index], offset - offsets[index], buffers[index].length)
-  }
-
-  const held: Mutable<Segments> = {
-    start,
-    end: start,
-
-    append(chunk, block) {
-      let from = 0
-      while (from < chunk.length) {
-        const to = Math.min(chunk.length, from + sliceSize - (held.end % sliceSize))
-        if (block) {
-          if (!extend(partOf(chunk, from, to), block)) adopt(chunk, from, to, block)
-        } else if (to - from < ADOPT_FROM) copyIn(partOf(chunk, from, to))
-        else adopt(chunk, from, to, undefined)
-        from = to
-      }
-      block?.release()
-    },
-
-    at(offset) {
-      if (offset < held.start || offset >= held.end) return undefined
-      return after(find(offset), offset)
-    },
-
-    lasting(offset) {
-      if (offset < held.start || offset >= held.end) return undefined
-      const index = find(offset)
-      return blocks[index] === undefined ? after(index, offset) : undefined
-    },
-
-    holdAt(offset) {
-      const block = blocks[find(offset)]
-      block?.hold()
-      return block
-    },
-
-    between(first, last) {
-      const found: Buffer[] = []
-      let theirs: MemoryBlock[] | undefined
-      for (let index = find(first); index < buffers.length && offsets[index] < last; index++) {
-        found.push(buffers[index])
-        const block = blocks[index]
-        if (block === undefined || block === theirs?.at(-1)) continue
-        block.hold()
-        if (theirs === undefined) theirs = [block]
-        else theirs.push(block)
-      }
-      return { segments: found, blocks: theirs }
-    },
-
-    dropBefore(offset) {
-      while (head < buffers.length && offsets[head] + buffers[head].length <= offset) {
-        buffers[head] = EMPTY
-        blocks[head]?.release()
-        blocks[head] = undefined
-        head++
-      }
-      held.start = head < buffers.length ? offsets[head] : held.end
-      if (head > 64 && head * 2 > buffers.length) {
-        offsets = offsets.slice(head)
-        buffers = buffers.slice(head)
-        blocks = blocks.slice(head)
-        head = 0
-      }
-    },
-  }
-  return held
+function after({ bytes, offset: begin }: Segment, offset: number): Buffer {
+  return partOf(bytes, offset - begin, bytes.length)
 }
 
 function hasOwnMemory(bytes: Buffer): boolean {
@@ -184,5 +218,3 @@ function hasOwnMemory(bytes: Buffer): boolean {
 function partOf(bytes: Buffer, from: number, to: number): Buffer {
   return from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to)
 }
-
-const EMPTY = Buffer.alloc(0)
