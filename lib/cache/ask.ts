@@ -5,6 +5,7 @@ import { conditionFor } from '../semantics/validation.ts'
 import type { AskedRange } from '../upstream/extent.ts'
 import type { Context, Exchange } from './context.ts'
 import { type FetchOutcome, type FetchPlan, fetchHead } from './fetch.ts'
+import { withOne, without } from './few.ts'
 import { type HeadFetch, type Resource, variantGuess } from './resource.ts'
 
 /** The origin's word on a key, for one of those who waited for it. */
@@ -63,17 +64,17 @@ export function ask(
   alone: boolean,
 ): Promise<Asked> {
   const variant = variantGuess(heads, exchange)
-  const running = alone ? undefined : resource.headFetches.get(variant)
+  const running = alone ? undefined : resource.headFetches.find((other) => other.variant === variant)
   if (running) {
     context.counters.coalesced++
     return join(running, exchange, true)
   }
   const fetch = fetchHead(context, resource, exchange, plan)
-  const entry: HeadFetch = { waiters: 0, fetch }
+  const entry: HeadFetch = { variant, waiters: 0, fetch }
   if (!alone) {
-    resource.headFetches.set(variant, entry)
+    resource.headFetches = withOne(resource.headFetches, entry)
     fetch.outcome.then(() => {
-      if (resource.headFetches.get(variant) === entry) resource.headFetches.delete(variant)
+      resource.headFetches = without(resource.headFetches, entry)
     })
   }
   return join(entry, exchange, false)
@@ -101,15 +102,15 @@ export function refreshBehind(
   stale: Head,
 ): void {
   const variant = variantGuess(heads, exchange)
-  if (resource.headFetches.has(variant)) return
+  if (resource.headFetches.some((other) => other.variant === variant)) return
   // Always by GET: the answer to a HEAD would refresh nothing.
   const plan = { range: null, stale, condition: conditionFor(stale, [], []), awaited: false }
   const fetch = fetchHead(context, resource, { ...exchange, method: 'GET' }, plan)
-  const entry: HeadFetch = { waiters: 1, fetch }
-  resource.headFetches.set(variant, entry)
+  const entry: HeadFetch = { variant, waiters: 1, fetch }
+  resource.headFetches = withOne(resource.headFetches, entry)
   resource.users++
   fetch.outcome.then((outcome) => {
-    if (resource.headFetches.get(variant) === entry) resource.headFetches.delete(variant)
+    resource.headFetches = without(resource.headFetches, entry)
     if (outcome.kind === 'stored') outcome.fill.finishAlone()
     if (--entry.waiters === 0) fetch.release()
     context.resources.release(resource)

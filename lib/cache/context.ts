@@ -4,7 +4,6 @@ import type { LRUCache } from 'lru-cache'
 import type { CachingOptions } from '../semantics/freshness.ts'
 import type { Target } from '../semantics/key.ts'
 import type { FieldList } from '../semantics/types.ts'
-import type { Fill } from '../slices/fill.ts'
 import type { FillMemory } from '../slices/fill-memory.ts'
 import type { Sink } from '../slices/reader.ts'
 import type { StoreLog } from '../stores/log.ts'
@@ -41,7 +40,7 @@ export interface Context extends Settings {
   readonly originWatch: OriginWatch
   readonly log: StoreLog | undefined
   /** All transfers under way whose bodies become fills, oldest first. */
-  readonly fills: BusyMap<Fill, RunningFill>
+  readonly fills: BusyMap<number, RunningFill>
   /** Whether anything is stored at all. */
   readonly stores: boolean
   /** Keys whose answers lately proved not cacheable: their requests do not wait for each other. */

@@ -7,6 +7,7 @@ import { createFill, type Fill } from '../slices/fill.ts'
 import type { Extent } from '../upstream/extent.ts'
 import type { BodyHandler, Transfer } from '../upstream/origin.ts'
 import type { Context } from './context.ts'
+import { withOne } from './few.ts'
 import { errorText } from './problems.ts'
 import type { Resource, SliceTransfer } from './resource.ts'
 import { shownKey } from './shown.ts'
@@ -78,7 +79,7 @@ export function startFill(
   const lastIndex = extent.end === null ? Number.POSITIVE_INFINITY : sliceIndex(extent.end - 1, sliceSize)
   const run = { from: sliceIndex(extent.start, sliceSize), to: lastIndex }
   const entry: SliceTransfer = registered ?? { generation, run, fill, ready: Promise.resolve(fill) }
-  if (!registered) resource.transfers.add(entry)
+  if (!registered) resource.transfers = withOne(resource.transfers, entry)
   return fill
 }
 
@@ -99,12 +100,16 @@ export function passingFill(context: Context, resource: Resource, transfer: Tran
   return fill
 }
 
+let begunFills = 0
+
 /** Counts a fill from now on; the result is to be called with it when it has ended. */
 function begun({ counters, fills, problems }: Context, key: string, fill: Fill): (ended: Fill) => void {
-  fills.set(fill, { key, fill, startedAt: performance.now() })
+  // By a number: of an object V8 would make a hash first.
+  const number = ++begunFills
+  fills.set(number, { key, fill, startedAt: performance.now() })
   counters.fillsNow++
   return ({ state, error }) => {
-    fills.delete(fill)
+    fills.delete(number)
     counters.fillsNow--
     if (state === 'abandoned') counters.abandonedFills++
     if (state !== 'failed') return

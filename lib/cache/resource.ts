@@ -8,6 +8,7 @@ import { createBusyMap } from './busy-map.ts'
 import type { Exchange } from './context.ts'
 import type { Counters } from './counters.ts'
 import type { Fetch } from './fetch.ts'
+import { type Few, NONE, withOne, without } from './few.ts'
 
 /** Variants of one key that are kept; of more, the oldest goes (varnish#1120 shows why there is a limit). */
 const MAX_VARIANTS = 16
@@ -24,6 +25,8 @@ export interface SliceTransfer {
 
 /** The upstream request that will tell what a key is, while others wait for its answer. */
 export interface HeadFetch {
+  /** From {@link variantGuess}. */
+  readonly variant: string
   /** Requests that have not let go of it: when the last one does, it is released. */
   waiters: number
   readonly fetch: Fetch
@@ -37,17 +40,18 @@ export interface Resource {
   readonly key: string
   /** Null until they were read from the stores. Holds heads of transfers under way that no store has yet. */
   heads: readonly Head[] | null
-  readonly headFetches: Map<string, HeadFetch>
-  readonly transfers: Set<SliceTransfer>
+  /** One for each variant at most. */
+  headFetches: Few<HeadFetch>
+  transfers: Few<SliceTransfer>
   /** Raised by every purge: what was begun before is not stored. */
   epoch: number
   /** Requests that use this object. */
   users: number
-  /** Responses being sent, by generation; and replaced generations that are forgotten when nobody needs them any more. */
-  readonly reading: Map<number, number>
-  readonly replaced: Set<number>
+  /** Responses being sent, by generation, null before the first; and replaced generations that are forgotten when nobody needs them any more. */
+  reading: Map<number, number> | null
+  replaced: Few<number>
   /** Generations that no store may know before their transfer is complete: they could not be completed later. */
-  readonly incomplete: Set<number>
+  incomplete: Few<number>
 }
 
 export interface Resources {
@@ -83,13 +87,13 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
       resource = {
         key,
         heads: null,
-        headFetches: new Map(),
-        transfers: new Set(),
+        headFetches: NONE,
+        transfers: NONE,
         epoch: 0,
         users: 0,
-        reading: new Map(),
-        replaced: new Set(),
-        incomplete: new Set(),
+        reading: null,
+        replaced: NONE,
+        incomplete: NONE,
       }
       active.set(key, resource)
     }
@@ -98,7 +102,7 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
   }
 
   function releaseIfIdle(resource: Resource): void {
-    if (resource.users > 0 || resource.transfers.size > 0) return
+    if (resource.users > 0 || resource.transfers.length > 0) return
     // A purge may have made this one idle before its last transfer ended: the key can have another by now.
     if (active.get(resource.key) === resource) active.delete(resource.key)
   }
@@ -109,21 +113,23 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
   }
 
   function dropGeneration(resource: Resource, generation: number): void {
-    if (inUse(resource, generation)) resource.replaced.add(generation)
-    else store.dropGeneration(resource.key, generation)
+    if (!inUse(resource, generation)) store.dropGeneration(resource.key, generation)
+    else if (!resource.replaced.includes(generation))
+      resource.replaced = withOne(resource.replaced, generation)
   }
 
   function dropIfUnused(resource: Resource, generation: number): void {
-    if (!resource.replaced.has(generation) || inUse(resource, generation)) return
-    resource.replaced.delete(generation)
+    if (!resource.replaced.includes(generation) || inUse(resource, generation)) return
+    resource.replaced = without(resource.replaced, generation)
     store.dropGeneration(resource.key, generation)
   }
 
   function setHeads(resource: Resource, heads: Head[]): void {
     const { incomplete } = resource
-    const known = (resource.heads ?? []).some((head) => !incomplete.has(head.generation))
+    const known = (resource.heads ?? []).some((head) => !incomplete.includes(head.generation))
     resource.heads = heads
-    const whole = incomplete.size === 0 ? heads : heads.filter((head) => !incomplete.has(head.generation))
+    const whole =
+      incomplete.length === 0 ? heads : heads.filter((head) => !incomplete.includes(head.generation))
     if (whole.length > 0 || known) store.putHeads(resource.key, whole)
   }
 
@@ -131,10 +137,10 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
   function cutOff(resource: Resource): void {
     resource.epoch++
     resource.heads = []
-    resource.headFetches.clear()
+    resource.headFetches = NONE
     for (const transfer of resource.transfers) transfer.fill?.stopStoring()
-    resource.transfers.clear()
-    resource.incomplete.clear()
+    resource.transfers = NONE
+    resource.incomplete = NONE
     releaseIfIdle(resource)
   }
 
@@ -142,7 +148,7 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
     const kept = (resource.heads ?? []).filter((other) => other.generation !== head.generation)
     if (kept.length === resource.heads?.length) return
     setHeads(resource, kept)
-    resource.incomplete.delete(head.generation)
+    resource.incomplete = without(resource.incomplete, head.generation)
     for (const transfer of resource.transfers) {
       if (transfer.generation === head.generation) transfer.fill?.stopStoring()
     }
@@ -155,7 +161,7 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
       const left = bans.settled(head)
       if (left === null) forget(resource, head)
       // Of what is not whole yet its transfer knows this very object.
-      else if (left !== head && !resource.incomplete.has(head.generation)) {
+      else if (left !== head && !resource.incomplete.includes(head.generation)) {
         setHeads(
           resource,
           resource.heads!.map((other) => (other === head ? left : other)),
@@ -192,7 +198,7 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
       const kept = before.filter((other) => {
         // What is not whole yet replaces nothing that is: its transfer may fail.
         const yields =
-          stored || other.generation === head.generation || resource.incomplete.has(other.generation)
+          stored || other.generation === head.generation || resource.incomplete.includes(other.generation)
         return !yields || variantKey(other) !== variant
       })
       const tooMany = kept.length + 1 - MAX_VARIANTS
@@ -200,8 +206,9 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
         counters.variantsDropped += tooMany
         kept.splice(0, tooMany)
       }
-      if (stored) resource.incomplete.delete(head.generation)
-      else resource.incomplete.add(head.generation)
+      if (stored) resource.incomplete = without(resource.incomplete, head.generation)
+      else if (!resource.incomplete.includes(head.generation))
+        resource.incomplete = withOne(resource.incomplete, head.generation)
       setHeads(resource, [...kept, head])
       // Several variants may share one generation.
       for (const { generation } of before)
@@ -212,12 +219,14 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
 
     reading(resource, generation) {
       resource.users++
-      resource.reading.set(generation, (resource.reading.get(generation) ?? 0) + 1)
+      resource.reading ??= new Map()
+      const { reading } = resource
+      reading.set(generation, (reading.get(generation) ?? 0) + 1)
       return () => {
-        const count = resource.reading.get(generation)! - 1
-        if (count > 0) resource.reading.set(generation, count)
+        const count = reading.get(generation)! - 1
+        if (count > 0) reading.set(generation, count)
         else {
-          resource.reading.delete(generation)
+          reading.delete(generation)
           dropIfUnused(resource, generation)
         }
         resource.users--
@@ -226,7 +235,7 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
     },
 
     transferEnded(resource, transfer) {
-      resource.transfers.delete(transfer)
+      resource.transfers = without(resource.transfers, transfer)
       dropIfUnused(resource, transfer.generation)
       releaseIfIdle(resource)
     },
@@ -234,7 +243,7 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
     heedBans() {
       for (const resource of active.values()) {
         // What these bring is older than the ban, whatever tags it will turn out to have.
-        resource.headFetches.clear()
+        resource.headFetches = NONE
         if (resource.heads) settled(resource)
       }
     },
@@ -271,7 +280,7 @@ export function createResources(store: TieredStore, counters: Counters, bans: Ba
 
 /** Whether a response is being sent from a generation, or a transfer still brings it. */
 function inUse(resource: Resource, generation: number): boolean {
-  if (resource.reading.has(generation)) return true
+  if (resource.reading?.has(generation)) return true
   for (const transfer of resource.transfers) if (transfer.generation === generation) return true
   return false
 }

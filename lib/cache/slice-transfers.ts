@@ -12,6 +12,7 @@ import { extentOf, rangeField } from '../upstream/extent.ts'
 import { WrongAnswer } from '../upstream/failure.ts'
 import { type BodyHandler, IGNORE_BODY, type Transfer, type UpstreamResponse } from '../upstream/origin.ts'
 import type { Context, Exchange } from './context.ts'
+import { withOne } from './few.ts'
 import { countingHandler, startFill } from './fills.ts'
 import { keepFreshened } from './freshening.ts'
 import type { Resource, SliceTransfer } from './resource.ts'
@@ -106,7 +107,7 @@ export function openTransfer(
     for (const other of resource.transfers) {
       if (comesBy(other, head.generation, run.from)) other.fill?.truncate(bytes.first)
     }
-    resource.transfers.add(transfer)
+    resource.transfers = withOne(resource.transfers, transfer)
   }
   exchange.subrequests++
 
