@@ -2,13 +2,14 @@ import type { Socket } from 'node:net'
 import type { Sink } from '../slices/reader.ts'
 import type { ClientResponse } from './context.ts'
 import type { Counters } from './counters.ts'
+import { type Few, NONE, withOne, without } from './few.ts'
 
 /** A client's response as a sink. Buffers only: a string would make Node encode the header block as UTF-8. */
 export function createSink(res: ClientResponse, socket: Socket, counters: Counters): Sink {
   return new ClientSink(res, socket, counters)
 }
 
-const NONE: Set<() => void> = new Set()
+const NOTHING: Set<() => void> = new Set()
 
 /** A class: as closures its parts would be half a kilobyte of garbage for each request. */
 class ClientSink implements Sink {
@@ -16,10 +17,9 @@ class ClientSink implements Sink {
   readonly #res: ClientResponse
   readonly #socket: Socket
   readonly #counters: Counters
-  // Most responses ask for neither of these: they need no sets of their own.
-  #callbacks = NONE
-  /** Of writes whose bytes may still be read. */
-  #beingTaken = NONE
+  #callbacks: Few<() => void> = NONE
+  /** Of writes whose bytes may still be read. Most responses have none: they need no set of their own. */
+  #beingTaken = NOTHING
 
   constructor(res: ClientResponse, socket: Socket, counters: Counters) {
     this.#res = res
@@ -30,8 +30,12 @@ class ClientSink implements Sink {
 
   #onClose(): void {
     this.gone = true
-    for (const callback of this.#callbacks) callback()
-    this.#callbacks = NONE
+    // One may take back another.
+    while (this.#callbacks.length > 0) {
+      const callback = this.#callbacks[0]
+      this.#callbacks = without(this.#callbacks, callback)
+      callback()
+    }
     if (this.#beingTaken.size === 0) return
     // Of a pipelined response Node may forget that it was destroyed, and send what was written when its turn comes.
     if (this.#socket.destroyed) this.#forgetWrites()
@@ -41,7 +45,7 @@ class ClientSink implements Sink {
   /** Not every write that a closed connection leaves behind is called back. */
   #forgetWrites(): void {
     for (const taken of this.#beingTaken) taken()
-    this.#beingTaken = NONE
+    this.#beingTaken = NOTHING
   }
 
   /** node:http keeps what is written back until the end of the turn. Most often the kernel takes all of it: then nobody need wait. */
@@ -58,10 +62,19 @@ class ClientSink implements Sink {
     }
     this.#counters.bytesToClients += bytes.length
     if (taken === undefined) return this.#res.write(bytes) || this.#flush()
-    if (this.#beingTaken === NONE) this.#beingTaken = new Set()
-    const beingTaken = this.#beingTaken
-    beingTaken.add(taken)
-    return this.#res.write(bytes, () => beingTaken.delete(taken) && taken()) || this.#flush()
+    let isTaken = false
+    const take = () => {
+      if (isTaken) return
+      isTaken = true
+      this.#beingTaken.delete(take)
+      taken()
+    }
+    const more = this.#res.write(bytes, take) || this.#flush()
+    if (!isTaken) {
+      if (this.#beingTaken === NOTHING) this.#beingTaken = new Set()
+      this.#beingTaken.add(take)
+    }
+    return more
   }
 
   drained(within?: number): Promise<boolean> {
@@ -71,7 +84,7 @@ class ClientSink implements Sink {
       const settle = (drained: boolean) => {
         clearTimeout(timer)
         res.off('drain', done)
-        this.#callbacks.delete(done)
+        this.#remove(done)
         resolve(drained)
       }
       const timer = within === undefined ? undefined : setTimeout(settle, within, false)
@@ -85,11 +98,14 @@ class ClientSink implements Sink {
     // Who registers late, after reading from disk, must hear of it too: nothing else would stop its transfer.
     if (this.gone) queueMicrotask(callback)
     else this.#add(callback)
-    return () => this.#callbacks.delete(callback)
+    return () => this.#remove(callback)
   }
 
   #add(callback: () => void): void {
-    if (this.#callbacks === NONE) this.#callbacks = new Set()
-    this.#callbacks.add(callback)
+    this.#callbacks = withOne(this.#callbacks, callback)
+  }
+
+  #remove(callback: () => void): void {
+    this.#callbacks = without(this.#callbacks, callback)
   }
 }
