@@ -239,7 +239,8 @@ class RunningFill implements Fill, Followed {
       if (this.#options.memory.reserve(bytes.length)) this.#reserved += bytes.length
       else this.shed()
     }
-    segments.append(bytes, block)
+    const isWhole = bytes.length === rest && segments.end === this.start && this.end !== null
+    segments.append(bytes, block, isWhole)
     this.produced = segments.end
     this.#cutSlices(false)
     if (truncated && segments.end === this.end) this.#endEarly()

@@ -18,8 +18,9 @@ export interface Segments {
    * Nobody else writes to the chunk any more, unless it is a small part of more memory.
    *
    * @param block what the chunk lies in, held for us; let go when what we keep of it is dropped
+   * @param isWhole nothing comes before it and nothing after it: however small, it is not copied
    */
-  append(chunk: Buffer, block?: MemoryBlock): void
+  append(chunk: Buffer, block?: MemoryBlock, isWhole?: boolean): void
   /** What is held from `offset` to the end of the segment that holds it; undefined when nothing is. */
   at(offset: number): Buffer | undefined
   /** The same, but not what lies in a block. */
@@ -67,14 +68,14 @@ class HeldSegments implements Segments {
     this.#most = most
   }
 
-  append(chunk: Buffer, block?: MemoryBlock): void {
+  append(chunk: Buffer, block?: MemoryBlock, isWhole = false): void {
     const sliceSize = this.#sliceSize
     let from = 0
     while (from < chunk.length) {
       const to = Math.min(chunk.length, from + sliceSize - (this.end % sliceSize))
       if (block) {
         if (!this.#extend(partOf(chunk, from, to), block)) this.#adopt(chunk, from, to, block)
-      } else if (to - from < ADOPT_FROM) this.#copyIn(partOf(chunk, from, to))
+      } else if (to - from < ADOPT_FROM && !isWhole) this.#copyIn(partOf(chunk, from, to))
       else this.#adopt(chunk, from, to, undefined)
       from = to
     }

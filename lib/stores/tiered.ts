@@ -157,7 +157,8 @@ export function createTieredStore({ l1, l2, l1MaxObjectBytes }: TieredStoreOptio
 
     putSlice(key, generation, index, slice, about) {
       reads.overtake(key, `${generation}.${index}`)
-      const own = compactSlice(slice)
+      // Memory alone copies what is small.
+      const own = l2 === undefined ? slice : compactSlice(slice)
       // L2 answers with the very slice while it waits to be written: its memory is nobody's to let go of.
       const shared = own.blocks ? { length: own.length, segments: own.segments } : own
       const inL2 = l2?.putSlice(key, generation, index, shared, about) ?? false

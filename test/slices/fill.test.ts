@@ -378,3 +378,24 @@ t.test('what lies in memory that is used again is not at hand', async (t) => {
   t.equal(fill.atHand(0, 1999), undefined)
   letGo()
 })
+
+t.test(
+  'a small content that comes whole is stored as it came, a part of one in memory of its own',
+  async (t) => {
+    const memoryOf = (length: number, end: number) => {
+      let stored: Buffer | undefined
+      const { fill } = testFill({
+        sliceSize: 1000,
+        end,
+        length: end,
+        store: (_, { segments }) => void (stored = segments[0]),
+      })
+      const chunk = Buffer.allocUnsafe(end)
+      fill.data(chunk.subarray(0, length))
+      if (length < end) fill.data(chunk.subarray(length))
+      return stored!.buffer === chunk.buffer
+    }
+    t.ok(memoryOf(100, 100))
+    t.notOk(memoryOf(50, 100))
+  },
+)

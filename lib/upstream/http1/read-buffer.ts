@@ -45,15 +45,11 @@ export function createReadBuffer(): ReadBuffer {
   /** What `next` lies in, or will: the first bytes of a content are copied into it. */
   let block: MemoryBlock | undefined
   let copied = 0
-  /** Nothing of the content has come yet. */
-  let isFirst = true
 
   /** Of what was read into `SHARED`. */
   function copyOf(from: number, to: number, rest: number): Buffer {
     const length = to - from
-    // What is whole and stored stays as it is: in memory of its own it is not copied again.
-    const isPooled = length < POOLED_BELOW && (passing || rest > 0 || !isFirst)
-    isFirst = false
+    const isPooled = length < POOLED_BELOW
     const isLarge = !isPooled && (passing || length + rest >= BLOCK_BYTES)
     if (!isLarge || copied > 0) {
       const memory = isPooled ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length)
@@ -77,7 +73,6 @@ export function createReadBuffer(): ReadBuffer {
     taken: undefined,
     begin(passes) {
       passing = passes
-      isFirst = true
     },
     take(from, to, rest) {
       buffer.taken = undefined

@@ -101,17 +101,13 @@ t.test('a connection that waits has no memory of its own', async (t) => {
   t.equal(buffer.next.buffer, shared)
 })
 
-t.test('a small content that came in one piece has memory of its own, and no more', async (t) => {
+t.test('a small content shares memory with others', async (t) => {
   const buffer = createReadBuffer()
-  const take = (passes: boolean, rest: number) => {
+  for (const passes of [true, false]) {
     buffer.begin(passes)
-    const taken = buffer.take(100, 1100, rest)
+    t.ok(buffer.take(100, 1100, 0).buffer.byteLength > 1000)
     buffer.advance(1100, 0)
-    return taken.buffer.byteLength === taken.length
   }
-  t.ok(take(false, 0))
-  t.notOk(take(true, 0), 'what is passed on shares memory')
-  t.notOk(take(false, 10), 'what follows is copied to it')
 })
 
 t.test(
