@@ -1,7 +1,7 @@
 /** Bytes of a block: a read from an origin that sends faster than we read brings as many. */
 export const BLOCK_BYTES = 128 * 1024
-/** Bytes of a large one: half as many reads and writes. */
-export const LARGE_BLOCK_BYTES = 256 * 1024
+/** Bytes of a large one: fewer reads and writes. */
+export const LARGE_BLOCK_BYTES = 512 * 1024
 /** Blocks that are kept for the next content; more are left to the garbage collector. */
 const MOST_FREE = 64
 /** Large ones that there may be at a time: each client that takes nothing holds a block for as long as it likes. */

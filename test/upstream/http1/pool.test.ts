@@ -411,7 +411,7 @@ t.test('the wait for an answer begins when the upload has gone', async (t) => {
 t.test('a connection that ends within a content gives back its memory', async (t) => {
   const origin = await startOrigin(t, async (_request, exchange) => {
     await exchange.head({ fields: ['Content-Length', String(MiB)] })
-    await exchange.write(Buffer.alloc(MiB / 2))
+    await exchange.write(Buffer.alloc(MiB / 4))
     exchange.end()
   })
   const pool = startPool(t, origin.url)

@@ -114,8 +114,8 @@ t.test(
   'what passes is read into large blocks where much of it is to come; what may be kept never is',
   async (t) => {
     for (const [passes, rest, length] of [
-      [true, 1024 * KIB, 256 * KIB],
-      [true, 200 * KIB, 128 * KIB],
+      [true, 1024 * KIB, 512 * KIB],
+      [true, 500 * KIB, 128 * KIB],
       [false, 1024 * KIB, 128 * KIB],
     ] as const) {
       const buffer = createReadBuffer()
