@@ -95,3 +95,36 @@ t.test(
     t.equal(piece.taken, 1)
   },
 )
+
+t.test('whoever asked is told once that the client has gone, but not who has taken that back', async (t) => {
+  const { client, response } = await startServer(t)
+  const res = await response('/')
+  const sink = createSink(res, res.req.socket, createCounters())
+  const told: string[] = []
+  sink.onGone(() => {
+    told.push('first')
+    takeBack()
+  })
+  const takeBack = sink.onGone(() => told.push('second'))
+  sink.onGone(() => told.push('third'))
+  client.close()
+  await until(() => sink.gone)
+  t.same(told, ['first', 'third'])
+})
+
+t.test('bytes that are taken within the write, and said to be once more, are taken once', async (t) => {
+  const { response } = await startServer(t)
+  const res = await response('/')
+  const sink = createSink(res, res.req.socket, createCounters())
+  const write = (_bytes: Buffer, taken: () => void) => {
+    taken()
+    taken()
+    return true
+  }
+  t.intercept(res, 'write', { value: write })
+  const piece = lent(10)
+  sink.write(piece.bytes, piece.take)
+  res.destroy()
+  await until(() => sink.gone)
+  t.equal(piece.taken, 1)
+})

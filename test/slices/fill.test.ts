@@ -316,6 +316,35 @@ t.test('a fill that stands still gives its slice up to one that moves', async (t
   t.ok(reader.peek(), 'its reader still has its bytes')
 })
 
+t.test('calls back each of several readers, whichever came first and has left', async (t) => {
+  for (const leaving of [0, 1, 2]) {
+    const test = testFill({ sliceSize: 100 })
+    const readers = [0, 1, 2].map(() => test.fill.attach(0))
+    readers[leaving].detach()
+    readers.push(test.fill.attach(0))
+    const told: number[] = []
+    for (const [index, reader] of readers.entries()) reader.onChange(() => told.push(index))
+    test.fill.data(bytesOf(20, 10))
+    t.same(
+      told.sort(),
+      [0, 1, 2, 3].filter((index) => index !== leaving),
+    )
+    t.equal(test.fill.readers, 3)
+  }
+})
+
+t.test('bytes are kept for the only reader, also when it was not the first', async (t) => {
+  const length = 1024 * K
+  const test = testFill({ sliceSize: length, end: length, length, store: null })
+  const first = test.fill.attach(0)
+  const second = test.fill.attach(0)
+  first.detach()
+  for (let i = 0; i < 8; i++) test.fill.data(bytesOf(21 + i, 100 * K))
+  t.equal(second.peek()?.length, 100 * K)
+  second.advance(100 * K)
+  t.notOk(test.fill.covers(0))
+})
+
 t.test('calls back once by bytes, by the end, by a failure and by detaching', async (t) => {
   const length = 1000
   const told = (what: (test: TestFill, reader: FillReader) => void) => {
