@@ -58,7 +58,7 @@ t.test('what was taken stays what it is until its receiver lets go of it, whatev
   )
 })
 
-t.test('a large content that is passed on is read into one block, over and over', async (t) => {
+t.test('a large content that is passed on is read into the same blocks, over and over', async (t) => {
   const buffer = createReadBuffer()
   buffer.begin(true)
   const used = new Set<ArrayBufferLike>()
@@ -70,7 +70,8 @@ t.test('a large content that is passed on is read into one block, over and over'
     used.add(chunk.buffer)
     block?.release()
   }
-  t.ok(used.size <= 2, `${used.size} buffers`)
+  // What comes last does not fill a large block.
+  t.ok(used.size <= 4, `${used.size} buffers`)
 })
 
 t.test('what may be kept lies in memory of which little is left over', async (t) => {
