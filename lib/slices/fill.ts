@@ -83,8 +83,8 @@ export function createFill(options: FillOptions): Fill {
 const NOBODY: Set<Reader> = new Set()
 
 /**
- * A class: as closures its parts would be two kilobytes of garbage for each transfer. Its fields are data that is written: getters
- * in a literal would be dearer yet.
+ * A class: as closures its parts would be garbage for each transfer. Its fields are data that is written: getters in a literal would be
+ * dearer yet.
  */
 class RunningFill implements Fill, Followed {
   state: FillState = 'running'
@@ -375,6 +375,7 @@ class RunningFill implements Fill, Followed {
   #abandon(): void {
     const reason = new Error('nobody wants this transfer any more')
     this.#settle('abandoned', reason)
+    this.#letGo()
     this.#options.source.abort(reason)
   }
 }

@@ -88,7 +88,6 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     value: Value,
     bytes: number,
     blocks: readonly MemoryBlock[] | null,
-    isPacked: boolean,
   ): boolean {
     // What is replaced goes first, also when its successor is refused: an older version must not stay in its place.
     const before = table.find(key, generation, sliceIndex)
@@ -98,13 +97,14 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
       return false
     }
     const name = nameOf(key, generation, sliceIndex)
+    const small = generation === HEADS ? null : smallSlice(value as Slice)
     const entry: Entry = {
       object: key,
       generation,
       index: sliceIndex,
       bytes,
-      value: isPacked ? null : value,
-      length: isPacked ? (value as Slice).length : 0,
+      value: small === null ? value : null,
+      length: small === null ? 0 : small.length,
       place: 0,
       name,
       blocks,
@@ -117,7 +117,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     if (generation !== HEADS) table.add(entry)
     kept.makeRoom(bytes)
     if (generation === HEADS) table.add(entry)
-    if (isPacked) packing.add(entry, (value as Slice).segments)
+    if (small !== null) packing.add(entry, small.segments)
     if (before !== undefined) kept.replace(entry, before)
     else kept.add(entry, name)
     if (generation !== HEADS && sliceIndex > 0) keepHeads(key)
@@ -150,7 +150,7 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     getHeads: (key) => get(key, HEADS, 0) as readonly Head[] | undefined,
 
     putHeads(key, heads) {
-      if (heads.length > 0) return put(key, HEADS, 0, heads, headsFootprint(key, heads), null, false)
+      if (heads.length > 0) return put(key, HEADS, 0, heads, headsFootprint(key, heads), null)
       removeAll(table.entriesOf(key, HEADS))
       return true
     },
@@ -164,15 +164,15 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     hasSlice: (key, generation, sliceIndex) => table.find(key, generation, sliceIndex) !== undefined,
 
     putSlice(key, generation, sliceIndex, slice) {
-      if (slice.length <= LONGEST_PACKED) {
-        const isStored = put(key, generation, sliceIndex, slice, packedFootprint(key, slice), null, true)
+      if (smallSlice(slice) !== null) {
+        const isStored = put(key, generation, sliceIndex, slice, packedFootprint(key, slice), null)
         for (const block of slice.blocks ?? []) block.release()
         return isStored
       }
       const own = compactSlice(slice)
       const { length, segments, blocks } = own
       const value = blocks ? { length, segments } : own
-      return put(key, generation, sliceIndex, value, sliceFootprint(key, own), blocks ?? null, false)
+      return put(key, generation, sliceIndex, value, sliceFootprint(key, own), blocks ?? null)
     },
 
     async eachHeads(visit, signal) {
@@ -205,6 +205,11 @@ export function createMemoryStore({ maxBytes }: MemoryStoreOptions): MemoryStore
     flush: async () => {},
     close: async () => {},
   }
+}
+
+/** The slice, if it is one to be packed. */
+function smallSlice(slice: Slice): Slice | null {
+  return slice.length <= LONGEST_PACKED ? slice : null
 }
 
 function use(entry: Entry): void {

@@ -133,6 +133,18 @@ t.test('a reader that leaves gives back what it had not taken', async (t) => {
   t.ok(blocks.every((block) => block.isFree))
 })
 
+// The pool of large blocks has a limit: what is lost is missed.
+t.test('a transfer that nobody wants any more gives back what nobody took', async (t) => {
+  const length = 4 * BLOCK_BYTES
+  const { fill } = testFill({ sliceSize: BLOCK_BYTES, end: length, length, store: null })
+  const reader = fill.attach(0)
+  const blocks = sendInBlocks(fill, bytesOf(74, 2 * BLOCK_BYTES), [BLOCK_BYTES], () => {})
+  t.notOk(blocks.some((block) => block.isFree))
+  reader.detach()
+  t.equal(fill.state, 'abandoned')
+  t.ok(blocks.every((block) => block.isFree))
+})
+
 t.test('what is stored is held for the store, and its slices are the bytes', async () => {
   await fc.assert(
     fc.property(sizes, fc.integer({ min: 50_000, max: 300_000 }), (sizes, sliceSize) => {
