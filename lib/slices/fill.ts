@@ -77,7 +77,7 @@ export interface Fill {
 }
 
 export function createFill(options: FillOptions): Fill {
-  return new RunningFill(options)
+  return new UpstreamFill(options)
 }
 
 const NOBODY: Set<Reader> = new Set()
@@ -86,7 +86,7 @@ const NOBODY: Set<Reader> = new Set()
  * A class: as closures its parts would be garbage for each transfer. Its fields are data that is written: getters in a literal would be
  * dearer yet.
  */
-class RunningFill implements Fill, Followed {
+class UpstreamFill implements Fill, Followed {
   state: FillState = 'running'
   error: Error | null = null
   readonly stores: boolean

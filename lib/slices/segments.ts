@@ -46,10 +46,9 @@ interface Segment {
   readonly block: MemoryBlock | undefined
 }
 
-const EMPTY = Buffer.alloc(0)
-const DROPPED: Segment = { offset: 0, bytes: EMPTY, block: undefined }
+const DROPPED: Segment = { offset: 0, bytes: Buffer.alloc(0), block: undefined }
 
-/** A class: as closures its parts would be half a kilobyte of garbage for each transfer. */
+/** A class: as closures its parts would be garbage for each transfer. */
 class HeldSegments implements Segments {
   start: number
   end: number
