@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net'
+import { fieldValue } from '../semantics/fields.ts'
 import { type CacheKeyOptions, cacheKey, parseTarget } from '../semantics/key.ts'
 import { readPlainRequest } from '../semantics/plain-request.ts'
+import { parseRangeSpec, type RangeSpecs } from '../semantics/ranges.ts'
 import { arePassedAsSent } from '../semantics/request-fields.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
 import { selectHead } from '../semantics/vary.ts'
 import type { ClientResponse, Context, Exchange } from './context.ts'
 import { observeTtfb } from './counters.ts'
 import type { Exchanges, PlainGet } from './exchange.ts'
-import { countHit, findFresh, needsMore } from './fast-path.ts'
+import { countHit, type Found, findFresh, findFreshPart, needsMore } from './fast-path.ts'
 import type { HotObjects } from './hot-objects.ts'
 import { createKnownRequests, type KnownRequests, type RequestMemory } from './known-requests.ts'
 import { createReadyResponses, type ReadyResponse } from './ready-responses.ts'
@@ -45,8 +47,8 @@ export type AnswerAtOnce = (
 /** What was read of a request. */
 interface Asked extends PlainGet {
   scheme: string
-  /** Its fields ask for nothing special. */
-  isSimple: boolean
+  /** What of it is asked for, where its fields ask for nothing special besides; null = they do. */
+  part: RangeSpecs | null
 }
 
 export function createAnswerAtOnce(
@@ -69,12 +71,19 @@ export function createAnswerAtOnce(
     const scheme = exchanges.schemeOf(socket, fields)
     const target = parseTarget('GET', request.path, request.host, scheme)
     if (!target.ok) return null
-    return { fields, scheme, target, key: cacheKey(target, options.key), isSimple: !needsMore(fields) }
+    const part = needsMore(fields) ? null : parseRangeSpec(fieldValue(fields, 'range'))
+    return { fields, scheme, target, key: cacheKey(target, options.key), part }
+  }
+
+  function find({ key, fields, part }: Asked): Found | null {
+    if (part?.kind === 'none') return findFresh(context, key, fields, selectAsSent)
+    if (part?.kind === 'specs') return findFreshPart(context, key, fields, part.specs, selectAsSent)
+    return null
   }
 
   function ready(asked: Asked, longest: number): ReadyResponse | null {
     const startedAt = performance.now()
-    const found = findFresh(context, asked.key, asked.fields, selectAsSent)
+    const found = find(asked)
     if (found === null || found.length > longest || found.head.status === 204) return null
     const response = responses.of(found, options.isKeyShown() ? asked.key : undefined, options.keepAlive())
     if (response === null) return null
@@ -97,7 +106,7 @@ export function createAnswerAtOnce(
     const isKnown = asked !== undefined && asked.scheme === exchanges.schemeOf(socket, asked.fields)
     if (!isKnown) asked = read(request.bytes.toString('latin1', 0, length), socket) ?? undefined
     if (asked === undefined) return null
-    const response = asked.isSimple ? ready(asked, longest) : null
+    const response = ready(asked, longest)
     if (response !== null) {
       // What is asked for once is not worth its place.
       if (!isKnown) known.remember(request, length, asked)

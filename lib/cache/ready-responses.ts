@@ -1,8 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import { ageAt } from '../semantics/freshness.ts'
-import { addCacheFields, cacheStatus } from '../semantics/response-fields.ts'
+import { contentRange } from '../semantics/ranges.ts'
+import { addCacheFields, NOT_OF_A_PART } from '../semantics/response-fields.ts'
 import type { FieldList, Head } from '../semantics/types.ts'
-import type { Found } from './fast-path.ts'
+import { type Found, hitFields } from './fast-path.ts'
 
 /** A whole response, to be sent in this order. */
 export interface ReadyResponse {
@@ -41,6 +42,8 @@ const NOTHING: readonly Buffer[] = []
 interface Ready {
   /** Status line and stored fields; null = not to be sent from here. */
   readonly lines: string | null
+  /** The same of a part, made when one is first asked for. */
+  partLines: string | null | undefined
   age: number
   ttl: number
   shownKey: string | undefined
@@ -66,8 +69,8 @@ export function createReadyResponses(): ReadyResponses {
   }
 
   function keep(ready: Ready, { head, length }: Found): void {
-    // The lines as text and as bytes, the body as it is stored and behind the head.
-    bytes += 2 * ((ready.lines?.length ?? 0) + (length <= SHORT_BODY ? length : 0)) + OVERHEAD
+    // The lines as text, as those of a part and as bytes, the body as it is stored and behind the head.
+    bytes += 3 * (ready.lines?.length ?? 0) + 2 * (length <= SHORT_BODY ? length : 0) + OVERHEAD
     if (bytes > MOST_BYTES / 2) {
       older = known
       known = new Map()
@@ -76,14 +79,9 @@ export function createReadyResponses(): ReadyResponses {
     known.set(head, ready)
   }
 
-  function renew(ready: Ready, { segments, length }: Found): void {
-    const { age, ttl, shownKey, keepAlive } = ready
-    const status = cacheStatus({ hit: true, ttl, detail: 'l1', key: shownKey })
-    const fields: FieldList = []
-    addCacheFields(fields, { age, xCache: 'HIT', cacheStatus: status })
-    fields.push('Content-Length', String(length), 'Connection', 'keep-alive')
-    if (keepAlive > 0) fields.push('Keep-Alive', `timeout=${Math.floor(keepAlive / 1000)}`)
-    const head = `${ready.lines}${lines(fields)}\r\n`
+  function renew(ready: Ready, found: Found): void {
+    const { segments, length } = found
+    const head = `${ready.lines}${freshLines(found, ready.shownKey, ready.keepAlive)}\r\n`
     const isWhole = length <= SHORT_BODY
     const first = Buffer.allocUnsafeSlow(head.length + (isWhole ? length : 0))
     first.write(head, 'latin1')
@@ -93,10 +91,25 @@ export function createReadyResponses(): ReadyResponses {
     ready.segments = isWhole ? segments : NOTHING
   }
 
+  /** Made anew each time: of the parts of a representation hardly one is asked for twice in a second. */
+  function partOf(
+    ready: Ready,
+    found: Found,
+    shownKey: string | undefined,
+    keepAlive: number,
+  ): ReadyResponse | null {
+    if (ready.partLines === undefined)
+      ready.partLines = isOfWhole(found.head) ? null : firstLines(206, found.head.fields)
+    if (ready.partLines === null) return null
+    const head = `${ready.partLines}${freshLines(found, shownKey, keepAlive)}\r\n`
+    return { first: Buffer.from(head, 'latin1'), rest: found.segments, length: found.length }
+  }
+
   return {
     of(found, shownKey, keepAlive) {
       const { head, segments, length, now } = found
       const ready = readyOf(found)
+      if (found.range !== null) return partOf(ready, found, shownKey, keepAlive)
       if (ready.lines === null) return null
       const age = ageAt(head, now)
       const ttl = Math.floor((head.freshUntil - now) / 1000)
@@ -126,7 +139,8 @@ const NO_BYTES = Buffer.alloc(0)
 
 function emptyReady(head: Head): Ready {
   return {
-    lines: firstLines(head),
+    lines: firstLines(head.status, head.fields),
+    partLines: undefined,
     age: -1,
     ttl: -1,
     shownKey: undefined,
@@ -150,7 +164,7 @@ const READ_BY_NODE: ReadonlySet<string> = new Set([
 /** What a line may have (RFC 9110 section 5.5). Stored fields were received by a parser: this is the last look. */
 const CLEAN = /^[\t\x20-\x7e\x80-\xff]*$/
 
-function firstLines({ status, fields }: Head): string | null {
+function firstLines(status: number, fields: FieldList): string | null {
   let dated = false
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i].toLowerCase()
@@ -159,6 +173,23 @@ function firstLines({ status, fields }: Head): string | null {
   }
   const reason = STATUS_CODES[status]
   return dated && reason !== undefined ? `HTTP/1.1 ${status} ${reason}\r\n${lines(fields)}` : null
+}
+
+/** What a stored head does not say, as node:http would send it. */
+function freshLines(found: Found, shownKey: string | undefined, keepAlive: number): string {
+  const { head, range, length } = found
+  const fields: FieldList = []
+  addCacheFields(fields, hitFields(found, shownKey))
+  if (range !== null) fields.push('Content-Range', contentRange(range.first, range.last, head.length))
+  fields.push('Content-Length', String(length), 'Connection', 'keep-alive')
+  if (keepAlive > 0) fields.push('Keep-Alive', `timeout=${Math.floor(keepAlive / 1000)}`)
+  return lines(fields)
+}
+
+/** Some of it is not sent with a part. */
+function isOfWhole({ fields }: Head): boolean {
+  for (let i = 0; i < fields.length; i += 2) if (NOT_OF_A_PART.has(fields[i].toLowerCase())) return true
+  return false
 }
 
 function lines(fields: FieldList): string {

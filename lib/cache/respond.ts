@@ -16,6 +16,7 @@ import {
   type CacheStatusInput,
   cacheStatus,
   type ForwardReason,
+  NOT_OF_A_PART,
   notModifiedFields,
   responseFields,
 } from '../semantics/response-fields.ts'
@@ -27,8 +28,6 @@ import type { Exchange } from './context.ts'
 import { flushHead } from './flush-head.ts'
 import type { ResponseSource } from './source.ts'
 
-/** Stored, they speak of the whole: its digest, or, in what was no part, nothing at all (but they are passed on). */
-const NOT_OF_A_PART: ReadonlySet<string> = new Set(['content-range', 'content-digest', 'content-md5'])
 const CONTENT_TYPE: ReadonlySet<string> = new Set(['content-type'])
 
 /** How a response came about. */

@@ -112,6 +112,9 @@ export function proxyStatus(error: ProxyError, details?: string): string {
   return details === undefined ? value : `${value}; details=${quoted(details)}`
 }
 
+/** Stored, they speak of the whole: its digest, or, in what was no part, nothing at all (but they are passed on). */
+export const NOT_OF_A_PART: ReadonlySet<string> = new Set(['content-range', 'content-digest', 'content-md5'])
+
 const CONTENT_FIELDS: ReadonlySet<string> = new Set([
   'content-digest',
   'content-disposition',

@@ -15,6 +15,7 @@ const found = (now: number, segments: Buffer[], of = head) => ({
   segments,
   length: segments.reduce((sum, { length }) => sum + length, 0),
   now,
+  range: null,
 })
 const textOf = ({ first, rest }: ReadyResponse) => Buffer.concat([first, ...rest]).toString('latin1')
 

@@ -15,7 +15,7 @@ const ROUNDS = Number(process.env.ROUNDS ?? 30)
 t.setTimeout(120_000 + ROUNDS * 6000)
 
 const DATE = new Date().toUTCString()
-const OBJECTS = ['/a', '/b?c=d', '/%7Ec', '/empty', '/gone', '/vary', '/large']
+const OBJECTS = ['/a', '/b?c=d', '/%7Ec', '/empty', '/gone', '/vary', '/large', '/digest']
 const bodies: Record<string, Buffer> = {
   '/empty': Buffer.alloc(0),
   '/large': bytesOf(1, 300_000),
@@ -29,6 +29,7 @@ const script: Script = async (request, exchange) => {
   if (kind !== undefined) return miss(kind, exchange)
   const fields = ['Cache-Control', 'max-age=3600', 'Date', DATE, 'ETag', '"1"', 'X-Latin1', '\xe9']
   if (target === '/vary') fields.push('Vary', 'Accept-Encoding')
+  if (target === '/digest') fields.push('Content-MD5', 'of the whole')
   const body = bodies[target] ?? `${target} ${request.header('accept-encoding')}`
   return exchange.respond({ status: target === '/gone' ? 410 : 200, fields, body })
 }
@@ -98,6 +99,15 @@ const FIELDS: string[][] = [
   ['If-None-Match', '"2"'],
   ['Range', 'bytes=0-1'],
   ['Range', 'bytes=9999999-'],
+  ['Range', 'bytes=60000-70000'],
+  ['range', 'Bytes=65536-131071', 'If-Range', '"1"'],
+  ['Range', 'bytes=65536-131072', 'If-Range', '"1"'],
+  ['Range', 'bytes=1-2', 'If-Range', '"2"'],
+  ['Range', 'bytes=-3'],
+  ['Range', 'bytes=0-0, 3-3'],
+  ['Range', 'bytes=2-1'],
+  ['Range', 'bytes=0-1', 'Range', 'bytes=2-3'],
+  ['Range', 'lines=0-1'],
   ['X-Forwarded-Proto', 'https'],
   ['X-Empty', ''],
   ['Connection', 'X-Gone', 'X-Gone', '1'],
@@ -161,7 +171,17 @@ const shown = ({ status, statusText, fields, body, interim, trailers, complete }
     // Not that of the origin.
     if (masked[i] === 'Date' && masked[i + 1] !== DATE) masked[i + 1] = 'now'
   }
-  return JSON.stringify([status, statusText, masked, body.toString('latin1'), interim, trailers, complete])
+  const text = JSON.stringify([
+    status,
+    statusText,
+    masked,
+    body.toString('latin1'),
+    interim,
+    trailers,
+    complete,
+  ])
+  const boundary = /boundary=(\w+)/.exec(text)?.[1]
+  return boundary === undefined ? text : text.replaceAll(boundary, 'random')
 }
 
 async function ask(connection: Connection, pieces: Buffer[], methods: string[]): Promise<string[]> {
