@@ -14,7 +14,11 @@ const SEED = Number(process.env.SEED ?? 1)
 const ROUNDS = Number(process.env.ROUNDS ?? 30)
 t.setTimeout(120_000 + ROUNDS * 6000)
 
-const DATE = new Date().toUTCString()
+/**
+ * Of another second than any response that the service dates itself: it was the present one, and a 416 that was asked for as that
+ * second ended was dated DATE by one service and a second later by the next, which failed one run in some sixty.
+ */
+const DATE = new Date(Date.now() - 60_000).toUTCString()
 const OBJECTS = ['/a', '/b?c=d', '/%7Ec', '/empty', '/gone', '/vary', '/large', '/digest']
 const bodies: Record<string, Buffer> = {
   '/empty': Buffer.alloc(0),
