@@ -1,7 +1,8 @@
-import { contest, MEMORY_ENTRANTS, startContestants, warmUp } from './contest.ts'
+import { contest, type Entrant, MEMORY_ENTRANTS, startContestants, warmUp } from './contest.ts'
 import { type Bench, KIB, MIB, sizeText, startBenchOrigin } from './harness.ts'
 import { CORES } from './load/load.ts'
 
+const ENTRANTS: readonly Entrant[] = [...MEMORY_ENTRANTS, { peer: 'node-tcp' }]
 /** Enough objects that none is the only one, few enough that all are hot. */
 const OBJECTS = 50
 
@@ -13,10 +14,15 @@ export async function benchHits(bench: Bench, part?: string): Promise<void> {
   bench.line(
     `${objects} objects of one size, asked for in turn by 32 connections that are always busy. node-http is a handler that sends the`,
   )
-  bench.line('same bytes from a variable, with the same fields; nginx has its cache on a tmpfs.')
+  bench.line(
+    'same bytes from a variable, with the same fields; node-tcp sends them from one Buffer, without HTTP: it looks for the length that it',
+  )
+  bench.line(
+    'is asked for and for nothing else, so it is what node and the kernel make of the work. nginx has its cache on a tmpfs.',
+  )
   bench.line('')
   const origin = await startBenchOrigin(bench.scope, CORES.client)
-  const contestants = await startContestants(bench, origin, MEMORY_ENTRANTS, { memory: 512 * MIB })
+  const contestants = await startContestants(bench, origin, ENTRANTS, { memory: 512 * MIB })
   const sizes = sizesOf(bench, part)
   for (const [i, size] of sizes.entries()) {
     const work = {

@@ -6,6 +6,7 @@ testBenches({
     '### L1 hit 1 KiB',
     '### L1 hit 1 MiB',
     '| node-http |',
+    '| node-tcp |',
     '| slicestream |',
     '| L1 hit 1 KiB, CPU a request',
   ],
