@@ -8,6 +8,7 @@ import { startOrigin } from '../helpers/origin.ts'
 import { startProxy } from '../helpers/proxy.ts'
 import { createRandom, type Random } from '../helpers/random.ts'
 import { tempDir } from '../helpers/scope.ts'
+import { type FileTier, fileTier } from './file-tier.ts'
 import { type Plan, planRequest } from './random-faults/client.ts'
 import { beginning, faultIn } from './random-faults/oracle.ts'
 import { troubledOrigin } from './random-faults/origin.ts'
@@ -29,13 +30,17 @@ t.setTimeout((4 * SECONDS + 600) * 1000)
 
 interface Config {
   l1: number
-  l2?: number
+  files?: (t: Test) => FileTier
   tier?: (t: Test) => RawTier
 }
 
 const configs: Record<string, Config> = {
   'with slices in memory': { l1: 2 * MIB },
-  'with slices on disk, few of them in memory': { l1: MIB, l2: 256 * MIB },
+  // Less to lend than is asked for at once.
+  'with slices on disk, few of them in memory': {
+    l1: MIB,
+    files: (t) => fileTier(t, { maxBytes: 256 * MIB, readBytes: MIB }),
+  },
   // Smaller than what is stored: regions are reclaimed all the time. No memory tier: all of it is lent.
   'with slices on a small raw disk': {
     l1: 0,
@@ -54,16 +59,15 @@ for (const [name, config] of Object.entries(configs)) {
         t,
         troubledOrigin(createRandom(random.below(2 ** 32)), resources, trouble),
       )
-      const { l1, l2 } = config
       const tier = config.tier?.(t)
       const proxy = await startProxy(t, {
         upstream: origin.url,
         sliceSize: SLICE,
         headersTimeout: 8000,
         bodyTimeout: 8000,
-        l1,
-        l2,
+        l1: config.l1,
         async tier(fastify) {
+          await config.files?.(t).register(fastify)
           await tier?.register(fastify)
           // Sweeps come seldom; here they shall come into everything.
           const file = join(tempDir(t), 'bans')

@@ -11,7 +11,12 @@ const l1MaxObjectBytes = maxBytes
 const memory = () => createMemoryStore({ maxBytes })
 
 async function file(t: Test) {
-  const store = await createFileStore({ dir: scratchDirectory(t), maxBytes })
+  const store = await createFileStore({
+    dir: scratchDirectory(t),
+    maxBytes,
+    readBytes: maxBytes,
+    poison: true,
+  })
   await store.recovered
   return store
 }

@@ -87,7 +87,7 @@ async function expect(
 const maxBytes = 1e7
 const file = (t: Test) => {
   const dir = scratchDirectory(t)
-  return () => createFileStore({ dir, maxBytes })
+  return () => createFileStore({ dir, maxBytes, readBytes: maxBytes, poison: true })
 }
 
 /** The same device, closed and opened again. */

@@ -3,13 +3,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Head } from '../../semantics/types.ts'
 import { createEntryIndex, type Entry, HEADS } from '../entry-index.ts'
 import type { StoreLog } from '../log.ts'
+import type { Slab } from '../slabs.ts'
 import { emptyStats } from '../stats.ts'
 import type { HeadsVisitor, Slice, StoreStats } from '../store.ts'
 import { createWriteQueue } from '../write-queue.ts'
 import { createDisk } from './disk.ts'
 import { eachHeads, type HeadsSources } from './each-heads.ts'
 import { readEntry } from './files.ts'
-import { type EntryId, prefixLength, totalLength } from './format.ts'
+import { type EntryId, prefixLength } from './format.ts'
 import { type EntryName, entryPath } from './paths.ts'
 import { type FoundEntry, findEntries, latestFirst } from './recovery.ts'
 import { createSpaceGuard } from './space.ts'
@@ -30,6 +31,8 @@ export interface EntriesOptions {
   maxBytes: number
   queueBytes: number
   concurrency: number
+  /** Memory that slices are read into. */
+  lent: Slab
   log?: StoreLog
 }
 
@@ -65,7 +68,8 @@ const REMOVED_AT_ONCE = 256
 /** In `dropped`: everything. */
 const ALL = '*'
 
-export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: EntriesOptions): Entries {
+export function createEntries(options: EntriesOptions): Entries {
+  const { dir, maxBytes, queueBytes, concurrency, lent, log } = options
   const stats = emptyStats(maxBytes)
   /** The value of an entry is the length of its file. */
   const index = createEntryIndex<number>()
@@ -159,18 +163,21 @@ export function createEntries({ dir, maxBytes, queueBytes, concurrency, log }: E
     entry: Entry<number> | undefined,
   ): Promise<Content | undefined> {
     // Another process that shares the directory may have replaced a list of heads by a longer one.
-    const length = id.generation === HEADS ? undefined : entry?.value
-    const result = await readEntry(join(dir, path), id, length)
+    const isHeads = id.generation === HEADS
+    const length = isHeads ? undefined : entry?.value
+    const result = await readEntry(join(dir, path), id, length, isHeads ? undefined : lent)
     const now = index.find(object, id.generation, id.index)
     const wasDropped = now === undefined && (entry !== undefined || !mayBeOnDisk(object, id.generation))
 
     if (typeof result !== 'string') {
-      if (wasDropped) return undefined
-      const slice = { length: totalLength(result), segments: result }
+      if (wasDropped) {
+        result.loan?.releaseAll()
+        return undefined
+      }
       stats.hits++
-      stats.readBytes += slice.length
+      stats.readBytes += result.length
       if (now !== undefined) use(now)
-      return { id, object, heads: undefined, slice }
+      return { id, object, heads: undefined, slice: result }
     }
 
     if (result === 'failed') stats.readErrors++

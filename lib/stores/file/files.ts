@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { dirname, join } from 'node:path'
-import { MAX_SEGMENT } from '../store.ts'
+import { lend } from '../lend.ts'
+import type { Slab } from '../slabs.ts'
+import { MAX_SEGMENT, type Slice } from '../store.ts'
 import { decodeHeads, type EntryId, encodePrefix, isEntry, prefixLength } from './format.ts'
 import { TEMP_DIRECTORY } from './paths.ts'
 
 /** What reading an entry's file gave: its payload, or why there is none. */
-export type ReadResult = Buffer[] | 'absent' | 'damaged' | 'failed'
+export type ReadResult = Slice | 'absent' | 'damaged' | 'failed'
 
 type Done<T> = (error: NodeJS.ErrnoException | null, value?: T) => void
 
@@ -23,16 +25,34 @@ export function codeOf(error: unknown): string {
 
 /**
  * Reads and checks one entry with one open and one read.
- * @param length length of the file in bytes where it is known; undefined asks the file system.
+ *
+ * @param length length of the file in bytes where it is known; undefined asks the file system
+ * @param lent what the payload is read into, if there is room: nobody waits for that
  */
-export function readEntry(path: string, id: EntryId, length: number | undefined): Promise<ReadResult> {
+export function readEntry(
+  path: string,
+  id: EntryId,
+  length: number | undefined,
+  lent: Slab | undefined,
+): Promise<ReadResult> {
   return withFile(path, async (fd) => {
     const fileLength = length ?? (await lengthOf(fd))
     const prefix = Buffer.allocUnsafe(prefixLength(id.key))
-    if (fileLength < prefix.length) return 'damaged'
-    const payload = allocateSegments(fileLength - prefix.length)
-    const bytesRead = await call<number>((done) => fs.readv(fd, [prefix, ...payload], 0, done))
-    return bytesRead === fileLength && isEntry(id, prefix, payload) ? payload : 'damaged'
+    const payloadLength = fileLength - prefix.length
+    if (payloadLength < 0) return 'damaged'
+    const taken = payloadLength > 0 ? lent?.take(payloadLength) : undefined
+    const payload = taken === undefined ? allocateSegments(payloadLength) : [taken.subarray(0, payloadLength)]
+    let isWhole = false
+    try {
+      const bytesRead = await call<number>((done) => fs.readv(fd, [prefix, ...payload], 0, done))
+      isWhole = bytesRead === fileLength && isEntry(id, prefix, payload)
+    } finally {
+      if (taken !== undefined && !isWhole) lent!.give(taken)
+    }
+    if (!isWhole) return 'damaged'
+    return taken === undefined
+      ? { length: payloadLength, segments: payload }
+      : lend(lent!, taken, 0, payloadLength)
   })
 }
 

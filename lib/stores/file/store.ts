@@ -1,6 +1,7 @@
 import type { Head } from '../../semantics/types.ts'
 import { HEADS } from '../entry-index.ts'
 import type { StoreLog } from '../log.ts'
+import { createArena } from '../slabs.ts'
 import type { SliceStore } from '../store.ts'
 import { orAborted } from '../turns.ts'
 import { type Content, createEntries } from './entries.ts'
@@ -20,9 +21,18 @@ export interface FileStoreOptions {
    * UV_THREADPOOL_SIZE to 16; with Node's own 4 threads more than 4 cannot be under way.
    */
   concurrency?: number
+  /**
+   * Bytes of memory that slices are read into and lent from until their client has taken them; default 64 MiB. When that is out,
+   * a slice gets memory of its own.
+   */
+  readBytes?: number
+  /** Memory that was given back is overwritten: for tests. */
+  poison?: boolean
   /** Told of what an operator wants to know: recovery finished, writing paused. */
   log?: StoreLog
 }
+
+const MIB = 1024 * 1024
 
 export interface FileStore extends SliceStore {
   /** Resolves when what earlier runs left is in the index; lookups find it before that, too. */
@@ -34,9 +44,11 @@ export interface FileStore extends SliceStore {
  * Rejects with one plain sentence when the directory cannot be used; after that, no failure of the disk is an error.
  */
 export async function createFileStore(options: FileStoreOptions): Promise<FileStore> {
-  const { dir, maxBytes, queueBytes = 16 * 1024 * 1024, concurrency = 12, log } = options
+  const { dir, maxBytes, queueBytes = 16 * MIB, concurrency = 12, log } = options
+  const { readBytes = 64 * MIB, poison = false } = options
   await prepareDirectory(dir)
-  const entries = createEntries({ dir, maxBytes, queueBytes, concurrency, log })
+  const lent = createArena(readBytes).slab(readBytes, { poison })
+  const entries = createEntries({ dir, maxBytes, queueBytes, concurrency, lent, log })
   const recovered = entries.recover()
 
   return {
