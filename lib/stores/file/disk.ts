@@ -4,6 +4,7 @@ import type { StoreStats } from '../store.ts'
 import { createBreaker } from './breaker.ts'
 import { codeOf, createEntryWriter, removeFile } from './files.ts'
 import type { EntryId } from './format.ts'
+import type { OpenFiles } from './open-files.ts'
 import type { SpaceGuard } from './space.ts'
 
 /** The cache directory as something that fails: errors are counted here and end here. */
@@ -18,7 +19,13 @@ export interface Disk {
   readonly stuck: ReadonlySet<string>
 }
 
-export function createDisk(dir: string, stats: StoreStats, space: SpaceGuard, log?: StoreLog): Disk {
+export function createDisk(
+  dir: string,
+  stats: StoreStats,
+  space: SpaceGuard,
+  openFiles: OpenFiles,
+  log?: StoreLog,
+): Disk {
   const writer = createEntryWriter(dir)
   const breaker = createBreaker()
   const stuck = new Set<string>()
@@ -51,6 +58,8 @@ export function createDisk(dir: string, stats: StoreStats, space: SpaceGuard, lo
         else failed(error)
         if (isWanted()) await removeFile(join(dir, path)).catch(() => {})
         return false
+      } finally {
+        openFiles.forget(join(dir, path))
       }
     },
 
@@ -63,6 +72,8 @@ export function createDisk(dir: string, stats: StoreStats, space: SpaceGuard, lo
         failed(error)
         stuck.add(path)
         return false
+      } finally {
+        openFiles.forget(join(dir, path))
       }
     },
 

@@ -3,8 +3,8 @@ import type { Head } from '../../semantics/types.ts'
 import { type EntryIndex, HEADS } from '../entry-index.ts'
 import type { HeadsVisitor } from '../store.ts'
 import { createTurns } from '../turns.ts'
-import { readHeads } from './files.ts'
 import { entryPath, objectOf } from './paths.ts'
+import { readHeads } from './read.ts'
 
 /** What the walk must know of the store. */
 export interface HeadsSources {

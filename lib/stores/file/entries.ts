@@ -9,9 +9,10 @@ import type { HeadsVisitor, Slice, StoreStats } from '../store.ts'
 import { createWriteQueue } from '../write-queue.ts'
 import { createDisk } from './disk.ts'
 import { eachHeads, type HeadsSources } from './each-heads.ts'
-import { readEntry } from './files.ts'
 import { type EntryId, prefixLength } from './format.ts'
+import { createOpenFiles } from './open-files.ts'
 import { type EntryName, entryPath } from './paths.ts'
+import { ONCE, readEntry } from './read.ts'
 import { type FoundEntry, findEntries, latestFirst } from './recovery.ts'
 import { createSpaceGuard } from './space.ts'
 
@@ -74,7 +75,9 @@ export function createEntries(options: EntriesOptions): Entries {
   /** The value of an entry is the length of its file. */
   const index = createEntryIndex<number>()
   const space = createSpaceGuard(dir, maxBytes, bytesOnDisk, () => makeRoom(0))
-  const disk = createDisk(dir, stats, space, log)
+  const openFiles = createOpenFiles()
+  const slicesWith = { withFile: openFiles.use, lent }
+  const disk = createDisk(dir, stats, space, openFiles, log)
   const queue = createWriteQueue<Content>({ maxBytes: queueBytes, concurrency, write, remove: disk.remove })
 
   /** Until then the index does not know every file, and names that it does not know are looked for on the disk. */
@@ -165,7 +168,7 @@ export function createEntries(options: EntriesOptions): Entries {
     // Another process that shares the directory may have replaced a list of heads by a longer one.
     const isHeads = id.generation === HEADS
     const length = isHeads ? undefined : entry?.value
-    const result = await readEntry(join(dir, path), id, length, isHeads ? undefined : lent)
+    const result = await readEntry(join(dir, path), id, length, isHeads ? ONCE : slicesWith)
     const now = index.find(object, id.generation, id.index)
     const wasDropped = now === undefined && (entry !== undefined || !mayBeOnDisk(object, id.generation))
 
@@ -302,7 +305,10 @@ export function createEntries(options: EntriesOptions): Entries {
     },
 
     recover,
-    close: () => void (closed = true),
+    close() {
+      closed = true
+      openFiles.close()
+    },
     flush: queue.flush,
     stats: () => ({
       ...stats,

@@ -1,14 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { dirname, join } from 'node:path'
-import { lend } from '../lend.ts'
-import type { Slab } from '../slabs.ts'
-import { MAX_SEGMENT, type Slice } from '../store.ts'
-import { decodeHeads, type EntryId, encodePrefix, isEntry, prefixLength } from './format.ts'
+import { type EntryId, encodePrefix } from './format.ts'
 import { TEMP_DIRECTORY } from './paths.ts'
-
-/** What reading an entry's file gave: its payload, or why there is none. */
-export type ReadResult = Slice | 'absent' | 'damaged' | 'failed'
 
 type Done<T> = (error: NodeJS.ErrnoException | null, value?: T) => void
 
@@ -21,79 +15,6 @@ export function call<T = void>(start: (done: Done<T>) => void): Promise<T> {
 
 export function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? 'EUNKNOWN'
-}
-
-/**
- * Reads and checks one entry with one open and one read.
- *
- * @param length length of the file in bytes where it is known; undefined asks the file system
- * @param lent what the payload is read into, if there is room: nobody waits for that
- */
-export function readEntry(
-  path: string,
-  id: EntryId,
-  length: number | undefined,
-  lent: Slab | undefined,
-): Promise<ReadResult> {
-  return withFile(path, async (fd) => {
-    const fileLength = length ?? (await lengthOf(fd))
-    const prefix = Buffer.allocUnsafe(prefixLength(id.key))
-    const payloadLength = fileLength - prefix.length
-    if (payloadLength < 0) return 'damaged'
-    const taken = payloadLength > 0 ? lent?.take(payloadLength) : undefined
-    const payload = taken === undefined ? allocateSegments(payloadLength) : [taken.subarray(0, payloadLength)]
-    let isWhole = false
-    try {
-      const bytesRead = await call<number>((done) => fs.readv(fd, [prefix, ...payload], 0, done))
-      isWhole = bytesRead === fileLength && isEntry(id, prefix, payload)
-    } finally {
-      if (taken !== undefined && !isWhole) lent!.give(taken)
-    }
-    if (!isWhole) return 'damaged'
-    return taken === undefined
-      ? { length: payloadLength, segments: payload }
-      : lend(lent!, taken, 0, payloadLength)
-  })
-}
-
-/** Reads and checks a list of heads whose key is not known; its file says it. */
-export function readHeads(
-  path: string,
-): Promise<{ key: string; payload: Buffer } | 'absent' | 'damaged' | 'failed'> {
-  return withFile(path, async (fd) => {
-    const file = Buffer.allocUnsafeSlow(await lengthOf(fd))
-    const bytesRead = await call<number>((done) => fs.read(fd, file, 0, file.length, 0, done))
-    return (bytesRead === file.length && decodeHeads(file)) || 'damaged'
-  })
-}
-
-async function withFile<T>(path: string, read: (fd: number) => Promise<T>): Promise<T | 'absent' | 'failed'> {
-  let fd: number
-  try {
-    fd = await call<number>((done) => fs.open(path, 'r', done))
-  } catch (error) {
-    return codeOf(error) === 'ENOENT' ? 'absent' : 'failed'
-  }
-  try {
-    return await read(fd)
-  } catch {
-    return 'failed'
-  } finally {
-    fs.close(fd, () => {}) // nothing depends on it, so nobody waits for it
-  }
-}
-
-async function lengthOf(fd: number): Promise<number> {
-  return (await call<fs.Stats>((done) => fs.fstat(fd, done))).size
-}
-
-function allocateSegments(length: number): Buffer[] {
-  const segments: Buffer[] = []
-  for (let rest = length; rest > 0; rest -= MAX_SEGMENT) {
-    // Slow means: not from the pool of small buffers, which an entry kept in memory would keep alive.
-    segments.push(Buffer.allocUnsafeSlow(Math.min(rest, MAX_SEGMENT)))
-  }
-  return segments
 }
 
 /** Writes entries of one cache directory. */
