@@ -189,7 +189,7 @@ export function createSource(
 export function passingSource(context: Context, fill: Fill): ResponseSource {
   return {
     sliceSize: context.sliceSize,
-    length: () => (fill.state === 'complete' ? fill.end : null),
+    length: () => fill.length,
     open: () => undefined,
     fromMemory: () => undefined,
     fromDisk: () => undefined,

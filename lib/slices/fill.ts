@@ -51,6 +51,8 @@ export interface Fill {
   readonly start: number
   /** Absolute offset after the last byte; null while unknown. */
   readonly end: number | null
+  /** Length of the complete representation; null while unknown. A fill of a part ends before it. */
+  readonly length: number | null
   /** Absolute offset after the newest byte. */
   readonly produced: number
   /** Responses that read from it at the moment. */
@@ -92,6 +94,7 @@ class UpstreamFill implements Fill, Followed {
   readonly stores: boolean
   readonly start: number
   end: number | null
+  length: number | null
   produced: number
   readers = 0
   readonly #options: FillOptions
@@ -115,10 +118,11 @@ class UpstreamFill implements Fill, Followed {
   #reserved = 0
 
   constructor(options: FillOptions) {
-    const { start, end, sliceSize } = options
+    const { start, end, length, sliceSize } = options
     this.stores = options.store !== null
     this.start = start
     this.end = end
+    this.length = length
     this.produced = start
     this.#options = options
     // What nobody stores nobody shares: a client that stalls keeps what it would keep anyway.
@@ -242,7 +246,7 @@ class UpstreamFill implements Fill, Followed {
     const isWhole = bytes.length === rest && segments.end === this.start && this.end !== null
     segments.append(bytes, block, isWhole)
     this.produced = segments.end
-    this.#cutSlices(false)
+    this.#cutSlices()
     if (truncated && segments.end === this.end) this.#endEarly()
     else if (segments.end >= this.#abandonAt) this.#abandon()
     // Those who take it at once make room, or say that their client is full: before the pace is set, and memory for more is there.
@@ -260,9 +264,8 @@ class UpstreamFill implements Fill, Followed {
       this.failed(new Error('the body ended before its length'))
       return
     }
-    if (this.end === null) this.end = produced
-    // Only a transfer that went on to the end of the representation has its last slice, which may be short.
-    this.#cutSlices(this.#options.end === null)
+    if (this.end === null) this.length = this.end = produced
+    this.#cutSlices()
     this.#settle('complete', null)
   }
 
@@ -330,15 +333,15 @@ class UpstreamFill implements Fill, Followed {
   }
 
   /** Hands over every slice that has become whole, and begins the next. */
-  #cutSlices(isEnd: boolean): void {
-    const { sliceSize, length } = this.#options
+  #cutSlices(): void {
+    const { sliceSize } = this.#options
     const segments = this.#segments
     for (;;) {
       const start = this.#sliceStart
       const index = sliceIndex(start, sliceSize)
       const boundary = (index + 1) * sliceSize
-      const last = isEnd || segments.end === length
-      const end = segments.end >= boundary ? boundary : last ? segments.end : 0
+      // Only the last slice of the representation may be short.
+      const end = segments.end >= boundary ? boundary : segments.end === this.length ? segments.end : 0
       if (end === 0 || end === start) return
       if (this.#isKeeping && this.#isStoring) {
         const { segments: theirs, blocks } = segments.between(start, end)

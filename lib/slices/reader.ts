@@ -97,8 +97,8 @@ export async function sendRange(
     offset = reader.offset
     reader.detach()
     following = undefined
-    // The end of the transfer is the end of the body, but not for a reader that had fallen behind.
-    const atEnd = fill.state === 'complete' && fill.end !== null && offset >= fill.end
+    // The end of a transfer may be the end of the body: not for a reader that had fallen behind, nor of a transfer of some slices.
+    const atEnd = fill.state === 'complete' && isAtEnd(fill.length, offset)
     if (atEnd && range.last === Number.POSITIVE_INFINITY) return !sink.gone
     if (fill.error && offset <= range.last && offset >= fill.produced && !sink.gone)
       await source.afterFailure(fill.error, offset)

@@ -197,16 +197,24 @@ async function settled(t: Test, counters: Counters): Promise<void> {
  */
 async function askInPeace(t: Test, url: string, resources: readonly Resource[]): Promise<void> {
   const random = createRandom(SEED)
-  const connection = await connect(url)
   for (let turn = 0; turn < 10 * resources.length; turn++) {
     const plan = planRequest(random, resources)
     plan.leaveAfter = null
     plan.options.abortAfter = undefined
     plan.options.bytesPerSecond = undefined
-    const answer = await ask(t, connection, plan)
-    if (answer?.complete && answer.status < 500) continue
+    // One cut is right where the trouble left a part of an older version: what is missing of it nobody has any more, and
+    // that shows when the first bytes are sent. Then it is forgotten, so the next answer is whole.
+    const answer = (await askAlone(t, url, plan)) ?? (await askAlone(t, url, plan))
+    if (answer !== undefined && answer.status < 500) continue
     t.fail('not answered without trouble', { ...describe(plan), status: answer?.status })
     break
   }
+}
+
+/** Undefined when the answer was cut. */
+async function askAlone(t: Test, url: string, plan: Plan): Promise<Answer | undefined> {
+  const connection = await connect(url)
+  const answer = await ask(t, connection, plan)
   connection.close()
+  return answer?.complete ? answer : undefined
 }
