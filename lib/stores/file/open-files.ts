@@ -79,7 +79,8 @@ export function createOpenFiles(most = MOST): OpenFiles {
         file.fd ??= await file.opened
         return await read(file.fd)
       } catch (error) {
-        if (file.fd === null && file.isKept) forget(path)
+        // A descriptor can go bad, as one of NFS does when the server lost the file: the next one opens it anew.
+        if (file.isKept) forget(path)
         // There are too many: others need them more.
         if (OUT_OF_DESCRIPTORS.has(codeOf(error))) close()
         throw error

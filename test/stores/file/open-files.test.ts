@@ -91,6 +91,23 @@ t.test('a file that is not there yet is looked for again', async (t) => {
   files.close()
 })
 
+t.test('a file that could not be read is opened anew', async (t) => {
+  const { dir, path } = tenFiles(t)
+  const files = createOpenFiles()
+  t.equal(await files.use(path('a'), letterIn), 'a')
+  const opened = t.capture(fs, 'open', fs.open)
+  const error = Object.assign(new Error(), { code: 'ESTALE' })
+  await t.rejects(
+    files.use(path('a'), () => Promise.reject(error)),
+    { code: 'ESTALE' },
+  )
+  t.equal(await files.use(path('a'), letterIn), 'a')
+  t.equal(opened().length, 1)
+  await until(() => openIn(dir) === 1)
+  files.close()
+  await until(() => openIn(dir) === 0)
+})
+
 t.test('no more than so many are open', async (t) => {
   const { dir, path } = tenFiles(t)
   const files = createOpenFiles(2)
