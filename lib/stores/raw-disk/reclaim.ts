@@ -67,6 +67,8 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
   }
 
   async function run(): Promise<void> {
+    /** What is alive in these has no room elsewhere: until they are the oldest. */
+    const stuck = new Set<number>()
     // Offline, nothing could be carried.
     while (!closed && !device.offline && isRoomNeeded()) {
       catalog.sweep()
@@ -76,20 +78,22 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
         live: regions.live,
         used: regions.used,
         generation: regions.generation,
-        busy: (region) => regions.writes[region] > 0,
+        busy: (region) => regions.writes[region] > 0 || (stuck.has(region) && !isOldest(region)),
       })
       if (victim === -1) return
-      await reclaim(victim)
+      if (!(await reclaim(victim))) stuck.add(victim)
       writer.wake()
     }
   }
 
-  async function reclaim(region: number): Promise<void> {
+  /** @returns false when it holds what may not be given up, and could not be carried */
+  async function reclaim(region: number): Promise<boolean> {
     const carried = new Set(choose(region))
     for (const id of catalog.index.ofRegion(region)) if (!carried.has(id)) evict(id)
     await carryAll(region, [...carried])
-    // What could not be carried, or was not wanted any more when its copy was written.
-    for (const id of catalog.index.ofRegion(region)) evict(id)
+    const left = catalog.index.ofRegion(region)
+    if (left.length > 0 && !isOldest(region)) return false
+    for (const id of left) evict(id)
     await regions.idle(region)
     // A copy can be there before the batch in front of it: until that one is, a walk after a crash would not come to it.
     await writer.settled()
@@ -97,6 +101,7 @@ export function createReclaim(options: ReclaimOptions): Reclaim {
     regions.clean(region)
     counts.reclaimRuns++
     counts.reclaimedBytes += geometry.regionSize
+    return true
   }
 
   function choose(region: number): number[] {
