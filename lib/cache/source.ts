@@ -51,6 +51,19 @@ export function createSource(
   let sequence: (Sequence & { last: number }) | null = null
 
   function fromDisk(offset: number, last: number): Slice | undefined | Promise<Slice | undefined> {
+    const found = readFromDisk(offset, last)
+    return found instanceof Promise ? found.then((slice) => slice ?? broughtMeanwhile(offset, last)) : found
+  }
+
+  /** A transfer can have brought it while the disk was asked, and its fill have let go of it: it is not fetched once more. */
+  function broughtMeanwhile(offset: number, last: number): Slice | undefined | Promise<Slice | undefined> {
+    const index = sliceIndex(offset, sliceSize)
+    if (!store.hasSlice(key, generation, index)) return undefined
+    const part = neededPart(offset, last, sliceSize, head.length)
+    return store.l1Slice(key, generation, index) ?? store.l2Slice(key, generation, index, objectBytes, part)
+  }
+
+  function readFromDisk(offset: number, last: number): Slice | undefined | Promise<Slice | undefined> {
     const index = sliceIndex(offset, sliceSize)
     const part = neededPart(offset, last, sliceSize, head.length)
     if (sequence?.last !== last) {
