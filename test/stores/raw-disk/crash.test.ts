@@ -136,6 +136,54 @@ const lastEnding = fc.constantFrom<Ending>('kill', 'crash')
 const interruptAfterTimeLimit = soaking ? undefined : 45_000
 const parameters = { ...repeated, endOnFailure: soaking, interruptAfterTimeLimit }
 
+/**
+ * A region that was mostly dead was reclaimed before the oldest one, no room was left for the copy of what was alive in it, and that
+ * was given up: after a kill an older region told what it had replaced.
+ */
+const withoutRoomForCopies: Step[] = [
+  { kind: 'putMany', key: 'c', generation: 2, index: 2, length: 9755, ending: 'crash', seed: 576286479 },
+  { kind: 'putMany', key: 'a', generation: 1, index: 0, length: 8203, ending: 'crash', seed: 2012473679 },
+  { kind: 'put', key: 'e', generation: 2, index: 1, length: 8431, ending: 'kill', seed: 110410924 },
+  { kind: 'putMany', key: 'b', generation: 2, index: 3, length: 57, ending: 'kill', seed: 387823877 },
+  {
+    kind: 'put',
+    key: 'f',
+    generation: 2,
+    index: 1,
+    length: 21754,
+    ending: 'close, then power failure',
+    seed: 1531882804,
+  },
+  {
+    kind: 'put',
+    key: 'c',
+    generation: 1,
+    index: 0,
+    length: 189,
+    ending: 'close, then power failure',
+    seed: 582864574,
+  },
+  { kind: 'putHeads', key: 'd', generation: 1, index: 3, length: 8843, ending: 'kill', seed: 365048358 },
+  {
+    kind: 'burst',
+    key: 'a',
+    generation: 2,
+    index: 3,
+    length: 15134,
+    ending: 'close, then power failure',
+    seed: 842598147,
+  },
+  { kind: 'burst', key: 'a', generation: 1, index: 0, length: 4182, ending: 'crash', seed: 775180067 },
+  { kind: 'putMany', key: 'a', generation: 2, index: 3, length: 4316, ending: 'close', seed: 1874184754 },
+  { kind: 'restart', key: 'b', generation: 1, index: 2, length: 19, ending: 'kill', seed: 1883369661 },
+]
+
+t.test('what cannot be carried over from a younger region is not given up there', async (t) => {
+  const tally: Tally = { runs: 0, found: 0, restarts: 0, reclaims: 0 }
+  await run(withoutRoomForCopies, tally, 'crash', 740_105_639, { ...device, blockSize: 512 })
+  t.ok(tally.reclaims > 0)
+})
+
 t.test('whatever the device loses, an answer is what was put or a miss', async (t) => {
   const tally: Tally = { runs: 0, found: 0, restarts: 0, reclaims: 0 }
   await fc.assert(
